@@ -1,0 +1,98 @@
+/**
+ * The words that pass from stage to stage. Types only: no stage has to know another one to be
+ * handed something by it.
+ */
+import type { Settings } from '../platform/driver.ts';
+import type { Target } from '../platform/target.ts';
+
+/** Who asked, in which dialect, and what for. Kept with the action and shown by `ar-exec list`. */
+export interface Origin {
+  readonly dialect: 'native' | 'wazuh4' | 'recovered';
+  /** A person, a manager's node, a script: what the request says of itself. */
+  readonly by?: string;
+  /** Why, in words; for an alert its rule's description. */
+  readonly reason?: string;
+  readonly ruleId?: string;
+  readonly alertId?: string;
+}
+
+/**
+ * One `add` or `delete`, normalised from any dialect, its data not yet checked.
+ *
+ * `timeoutSeconds` absent = held until deleted. `managerLine` is the message as a manager's own
+ * executable would have received it; it goes to active-responses.log.
+ */
+export interface Request {
+  readonly verb: 'add' | 'delete';
+  readonly response: string;
+  readonly srcip?: string;
+  readonly timeoutSeconds?: number;
+  readonly origin: Origin;
+  readonly managerLine?: string;
+  /** Skips the never-block list; only a person on the command line can ask for it. */
+  readonly forceProtected?: boolean;
+  /** Ends the record without touching the machine (`delete` only). */
+  readonly forget?: boolean;
+  /** Answers with the steps instead of taking them. */
+  readonly dryRun?: boolean;
+}
+
+/** Which driver, set up how: what an effect is undone with later. */
+export interface Instance {
+  readonly driver: string;
+  readonly settings: Settings;
+}
+
+/** A request that policy let through, its data checked and its driver chosen. */
+export interface Order {
+  readonly verb: 'add' | 'delete';
+  readonly response: string;
+  readonly target: Target;
+  readonly instance: Instance;
+  readonly timeoutSeconds?: number;
+  readonly origin: Origin;
+  readonly managerLine?: string;
+  readonly forget?: boolean;
+}
+
+/**
+ * - `intended`: written down, not yet known to stand
+ * - `active`: stands, and the journal says so
+ * - `missing`: should stand and does not; it is being put back
+ * - `reverting`: is to go, and has not been seen to be gone
+ * - `reverted`, `failed`, `forgotten`: over (taken back; never stood; dropped by a person)
+ */
+export type ActionState =
+  | 'intended'
+  | 'active'
+  | 'missing'
+  | 'reverting'
+  | 'reverted'
+  | 'failed'
+  | 'forgotten';
+
+/** The durable record of one accepted request. Times are milliseconds since 1970. */
+export interface Action {
+  readonly id: number;
+  readonly response: string;
+  readonly target: Target;
+  readonly instance: Instance;
+  readonly state: ActionState;
+  readonly createdAt: number;
+  /** When it is to be undone; absent = held until deleted. */
+  readonly deadlineAt?: number;
+  readonly endedAt?: number;
+  readonly origin: Origin;
+  /** What stood there before us does the work; it is left alone when the action ends. */
+  readonly preExisting: boolean;
+  /** Tries to revert it so far, and why the last one did not work. */
+  readonly attempts: number;
+  readonly trouble?: string;
+  readonly managerLine?: string;
+}
+
+/** What became of an order, as it is told to whoever asked. */
+export type Outcome =
+  | { readonly kind: 'active'; readonly action: Action; readonly refreshed: boolean }
+  | { readonly kind: 'reverted'; readonly action: Action; readonly stillHeldBy: readonly string[] }
+  | { readonly kind: 'forgotten'; readonly action: Action };

@@ -1,0 +1,84 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
+
+/**
+ * What a response acts on: an address or a prefix.
+ *
+ * `text` is the one canonical spelling (RFC 5952 for IPv6; no prefix length on a single host) and
+ * therefore also the key: two targets are the same exactly when their `text` is.
+ */
+export interface Target {
+  readonly kind: 'address';
+  readonly family: 4 | 6;
+  readonly text: string;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+/** True for a single address, false for a wider prefix. */
+export function isHost(target: Target): boolean {
+  return target.prefixLength === (target.family === 4 ? 32 : 128);
+}
+
+/**
+ * Understands an address or a prefix, strictly: no host names, octal or short forms, zone ids,
+ * spaces or leading zeros (getaddrinfo takes `127.1`, `0x7f000001` and `010.0.0.1`, and so do tools
+ * built on it). `::ffff:a.b.c.d` is the IPv4 address it maps (RFC 4291, 2.5.5.2). Host bits of a
+ * prefix are cleared. Returns `undefined` for anything else.
+ */
+export function parseTarget(text: string): Target | undefined {
+  if (text.length > 49) return undefined;
+  const slash = text.indexOf('/');
+  const addressText = slash === -1 ? text : text.slice(0, slash);
+  const lengthText = slash === -1 ? undefined : text.slice(slash + 1);
+  if (lengthText !== undefined && !/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return undefined;
+  const length = lengthText === undefined ? undefined : Number(lengthText);
+  if (isIPv4(addressText)) return makeTarget(4, ipaddr.IPv4.parse(addressText), length);
+  if (!isIPv6(addressText) || addressText.includes('%')) return undefined;
+  // IPv4-compatible addresses are deprecated (RFC 4291, 2.5.5.1) and ipaddr.js takes them for mapped
+  // ones, which would act on another host than the one that was named.
+  if (/^::\d+\./.test(addressText)) return undefined;
+  const address = ipaddr.IPv6.parse(addressText);
+  if (!address.isIPv4MappedAddress()) return makeTarget(6, address, length);
+  if (length !== undefined && length < 96) return undefined;
+  return makeTarget(4, address.toIPv4Address(), length === undefined ? undefined : length - 96);
+}
+
+/** True when `outer` is `inner` or a prefix around it. */
+export function contains(outer: Target, inner: Target): boolean {
+  if (outer.family !== inner.family || outer.prefixLength > inner.prefixLength) return false;
+  const bytes = ipaddr.parse(outer.address).toByteArray();
+  const others = ipaddr.parse(inner.address).toByteArray();
+  return bytes.every((byte, index) => {
+    const bits = Math.min(8, Math.max(0, outer.prefixLength - index * 8));
+    const mask = (0xff << (8 - bits)) & 0xff;
+    return (byte & mask) === ((others[index] ?? 0) & mask);
+  });
+}
+
+/** True when the two have an address in common. */
+export function overlaps(a: Target, b: Target): boolean {
+  return contains(a, b) || contains(b, a);
+}
+
+function makeTarget(
+  family: 4 | 6,
+  address: ipaddr.IPv4 | ipaddr.IPv6,
+  length: number | undefined,
+): Target | undefined {
+  const full = family === 4 ? 32 : 128;
+  const prefixLength = length ?? full;
+  if (prefixLength > full) return undefined;
+  const bytes = address.toByteArray().map((byte, index) => {
+    const bits = Math.min(8, Math.max(0, prefixLength - index * 8));
+    return byte & (0xff << (8 - bits)) & 0xff;
+  });
+  const text = ipaddr.fromByteArray(bytes).toString();
+  return {
+    kind: 'address',
+    family,
+    address: text,
+    prefixLength,
+    text: prefixLength === full ? text : `${text}/${prefixLength}`,
+  };
+}
