@@ -1,0 +1,123 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { execa } from 'execa';
+import type { CommandStep, StepResult } from '../../platform/driver.ts';
+
+const defaultDeadlineMs = 20_000;
+/** `nft -j list` of 100,000 elements prints about 9 MB. */
+const outputLimitBytes = 128 * 1024 * 1024;
+const stderrLimitCharacters = 2_000;
+/** How long the pipes of a killed tool may stay open before its result is given up. */
+const pipeGraceMs = 500;
+
+/**
+ * Makes the function that runs commands: no shell, an empty environment but for PATH and LC_ALL, the
+ * root folder as working directory, and a process group of its own that is killed as a whole when the
+ * deadline passes.
+ *
+ * `folders` are the only places where tools are looked for.
+ */
+export function createCommandRunner(
+  folders: readonly string[],
+): (step: CommandStep) => Promise<StepResult> {
+  const found = new Map<string, string>();
+  const environment = { PATH: folders.join(delimiter), LC_ALL: 'C' };
+
+  return async (step) => {
+    const file = await locate(step.tool, folders, found);
+    if (file === undefined) {
+      return {
+        failure: 'missing',
+        stdout: '',
+        stderr: `${step.tool} is not in ${folders.join(', ')}`,
+      };
+    }
+    const child = start(file, step, environment);
+    return withDeadline(child, step.deadlineMs ?? defaultDeadlineMs);
+  };
+}
+
+async function locate(
+  tool: string,
+  folders: readonly string[],
+  found: Map<string, string>,
+): Promise<string | undefined> {
+  const known = found.get(tool);
+  if (known !== undefined) return known;
+  for (const folder of folders) {
+    const file = join(folder, tool);
+    const usable = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (usable) {
+      found.set(tool, file);
+      return file;
+    }
+  }
+  return undefined;
+}
+
+function start(file: string, step: CommandStep, env: Record<string, string>) {
+  return execa(file, step.args, {
+    detached: true,
+    cwd: '/',
+    env,
+    extendEnv: false,
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: outputLimitBytes,
+    input: step.stdin ?? '',
+  });
+}
+
+type Child = ReturnType<typeof start>;
+
+async function withDeadline(child: Child, deadlineMs: number): Promise<StepResult> {
+  let killed = false;
+  let grace: NodeJS.Timeout | undefined;
+  let giveUp: () => void = () => {};
+  const givenUp = new Promise<void>((resolve) => {
+    giveUp = resolve;
+  });
+  const deadline = setTimeout(() => {
+    killed = true;
+    killGroup(child.pid);
+    // A process that left the group can hold the pipes open for ever.
+    grace = setTimeout(() => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+      giveUp();
+    }, pipeGraceMs);
+  }, deadlineMs);
+  const result = await Promise.race([child, givenUp]);
+  clearTimeout(deadline);
+  clearTimeout(grace);
+  if (killed || result === undefined) {
+    return { failure: 'timeout', stdout: '', stderr: `killed after ${deadlineMs} ms` };
+  }
+  return toStepResult(result);
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // The group is gone already.
+  }
+}
+
+function toStepResult(result: Awaited<Child>): StepResult {
+  const stdout = result.stdout ?? '';
+  const stderr = (result.stderr ?? '').slice(0, stderrLimitCharacters);
+  if (!result.failed) return { exitCode: 0, stdout, stderr };
+  if (result.exitCode !== undefined && !result.isMaxBuffer) {
+    return { failure: 'exit', exitCode: result.exitCode, stdout, stderr };
+  }
+  if (result.signal !== undefined && !result.isMaxBuffer) {
+    return { failure: 'signal', stdout, stderr: stderr || `ended by ${result.signal}` };
+  }
+  return { failure: 'io', stdout: '', stderr: result.shortMessage };
+}

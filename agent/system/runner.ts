@@ -1,0 +1,32 @@
+import type { Runner } from '../../platform/driver.ts';
+import { editBlock, readFileStep } from './files.ts';
+import { createCommandRunner } from './run-command.ts';
+
+/** Where system tools live; the caller's PATH is never asked. */
+const toolFolders = [
+  '/usr/sbin',
+  '/usr/bin',
+  '/sbin',
+  '/bin',
+  '/usr/local/sbin',
+  '/usr/local/bin',
+] as const;
+
+/** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
+export function createRunner(folders: readonly string[] = toolFolders): Runner {
+  const runCommand = createCommandRunner(folders);
+  return async (step) => {
+    try {
+      switch (step.kind) {
+        case 'command':
+          return await runCommand(step);
+        case 'edit-block':
+          return await editBlock(step);
+        case 'read-file':
+          return await readFileStep(step);
+      }
+    } catch (error) {
+      return { failure: 'io', stdout: '', stderr: String(error) };
+    }
+  };
+}
