@@ -119,5 +119,5 @@ function toStepResult(result: Awaited<Child>): StepResult {
   if (result.signal !== undefined && !result.isMaxBuffer) {
     return { failure: 'signal', stdout, stderr: stderr || `ended by ${result.signal}` };
   }
-  return { failure: 'io', stdout: '', stderr: result.shortMessage };
+  return { failure: 'io', stdout: '', stderr: result.shortMessage ?? 'could not be started' };
 }
