@@ -47,6 +47,11 @@ export async function createHosts(): Promise<Hosts> {
 
   await ip('netns', 'add', endpoint);
   await ip('netns', 'add', attacker);
+  // Without it an IPv6 packet can meet a link that still waits for duplicate address detection.
+  for (const name of [endpoint, attacker]) {
+    const scopes = ['all', 'default'].map((scope) => `net.ipv6.conf.${scope}.accept_dad=0`);
+    await ip('netns', 'exec', name, 'sysctl', '-qw', ...scopes);
+  }
   await ip(
     'link',
     'add',
