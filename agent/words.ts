@@ -53,6 +53,8 @@ export interface Order {
   readonly origin: Origin;
   readonly managerLine?: string;
   readonly forget?: boolean;
+  /** Deletes only what is due: a deadline may have moved since the order was made. */
+  readonly onlyWhenDue?: boolean;
 }
 
 /**

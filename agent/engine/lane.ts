@@ -1,0 +1,129 @@
+import { ArError } from '../errors.ts';
+
+/** A queue in front of one driver: what waits together is carried out together, in order. */
+export interface Lane<Item, Result> {
+  /** Queues an item; rejects with `limit-pending` when too many wait. */
+  push(item: Item): Promise<Result>;
+  /** Runs `work` when nothing else runs in this lane. */
+  alone<Answer>(work: () => Promise<Answer>): Promise<Answer>;
+  pending(): number;
+  /** Resolves when all that was queued until now is done. */
+  idle(): Promise<void>;
+}
+
+export interface LaneOptions<Item, Result> {
+  /** Results in the order of the items; an error in place of a result rejects that item alone. */
+  perform(items: readonly Item[]): Promise<readonly (Result | Error)[]>;
+  /** Items with the same key never share a batch, unless they are merged. */
+  key(item: Item): string;
+  /** One item in place of two that follow each other, or undefined when they must stay two. */
+  merge(earlier: Item, later: Item): Item | undefined;
+  readonly maxBatch: number;
+  readonly maxPending: number;
+}
+
+interface Waiter<Result> {
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+interface Group<Item, Result> {
+  item: Item;
+  readonly waiters: Waiter<Result>[];
+}
+
+type Job<Item, Result> = Group<Item, Result> | { readonly work: () => Promise<void> };
+
+export function createLane<Item, Result>(options: LaneOptions<Item, Result>): Lane<Item, Result> {
+  const queue: Job<Item, Result>[] = [];
+  let head = 0;
+  let running: Promise<void> | undefined;
+
+  const wake = (): void => {
+    running ??= run().finally(() => {
+      running = undefined;
+      if (head < queue.length) wake();
+    });
+  };
+
+  const run = async (): Promise<void> => {
+    // Requests that came in one read of a socket arrive before this continues.
+    await Promise.resolve();
+    while (head < queue.length) {
+      const job = queue[head];
+      if (job !== undefined && 'work' in job) {
+        head += 1;
+        await job.work();
+      } else {
+        await performBatch(takeBatch());
+      }
+      if (head === queue.length) {
+        queue.length = 0;
+        head = 0;
+      }
+    }
+  };
+
+  const takeBatch = (): Group<Item, Result>[] => {
+    const batch = new Map<string, Group<Item, Result>>();
+    while (head < queue.length && batch.size < options.maxBatch) {
+      const job = queue[head];
+      if (job === undefined || 'work' in job) break;
+      const key = options.key(job.item);
+      const earlier = batch.get(key);
+      if (earlier === undefined) {
+        batch.set(key, job);
+      } else {
+        const merged = options.merge(earlier.item, job.item);
+        if (merged === undefined) break;
+        earlier.item = merged;
+        earlier.waiters.push(...job.waiters);
+      }
+      head += 1;
+    }
+    return [...batch.values()];
+  };
+
+  const performBatch = async (batch: readonly Group<Item, Result>[]): Promise<void> => {
+    try {
+      const results = await options.perform(batch.map(({ item }) => item));
+      batch.forEach(({ waiters }, index) => {
+        const result = results[index];
+        for (const waiter of waiters) {
+          if (result === undefined) waiter.reject(new Error('a batch lost one of its items'));
+          else if (result instanceof Error) waiter.reject(result);
+          else waiter.resolve(result);
+        }
+      });
+    } catch (error) {
+      for (const { waiters } of batch) for (const waiter of waiters) waiter.reject(error);
+    }
+  };
+
+  return {
+    push: (item) =>
+      new Promise<Result>((resolve, reject) => {
+        if (queue.length - head >= options.maxPending) {
+          reject(
+            new ArError(
+              'limit-pending',
+              `${options.maxPending} requests wait already`,
+              'Ask again in a moment; nothing was done for this request.',
+            ),
+          );
+          return;
+        }
+        queue.push({ item, waiters: [{ resolve, reject }] });
+        wake();
+      }),
+    alone: (work) =>
+      new Promise((resolve, reject) => {
+        queue.push({ work: () => work().then(resolve, reject) });
+        wake();
+      }),
+    pending: () => queue.length - head,
+    idle: async () => {
+      while (running !== undefined) await running;
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Action, Instance, Order } from '../words.ts';
+import { type Row, settingsText, toAction } from './rows.ts';
+
+/**
+ * What an order comes to, given what is held already:
+ * - `apply`: an effect has to be made, or its end moved (`standing`: it is known to be there;
+ *   `uncertain`: it may be there or not, so look first)
+ * - `keep`: it stands, and stands long enough
+ * - `revert`: the effect has to go
+ * - `release`: this action ends; the effect stays for others (`heldBy`) or was never ours
+ * - `absent`: nothing is held that could be deleted, or it is no longer due
+ */
+export type Intent =
+  | {
+      readonly kind: 'apply';
+      readonly order: Order;
+      readonly action: Action;
+      readonly refreshed: boolean;
+      readonly standing: boolean;
+      readonly uncertain: boolean;
+      /** When the effect is to end, as the longest of its holders has it. */
+      readonly endsAt?: number;
+    }
+  | { readonly kind: 'keep'; readonly order: Order; readonly action: Action }
+  | { readonly kind: 'revert'; readonly order: Order; readonly action: Action }
+  | {
+      readonly kind: 'release';
+      readonly order: Order;
+      readonly action: Action;
+      readonly heldBy: readonly string[];
+    }
+  | { readonly kind: 'absent'; readonly order: Order };
+
+/** Makes the function that turns one order into an intent, writing it down; runs in a transaction. */
+export function createIntender(database: DatabaseSync): (order: Order, now: number) => Intent {
+  const holders = database.prepare('SELECT * FROM actions WHERE target = ? AND ended_at IS NULL');
+  const insert = database.prepare(
+    `INSERT INTO actions
+       (response, target, driver, settings, state, created_at, deadline_at, due_at, origin, manager_line)
+     VALUES (?, ?, ?, ?, 'intended', ?, ?, ?, ?, ?)`,
+  );
+  const refresh = database.prepare(
+    `UPDATE actions SET state = ?, deadline_at = ?2, due_at = ?2, origin = ?, manager_line = ?,
+       trouble = NULL, attempts = 0 WHERE id = ?`,
+  );
+  const revert = database.prepare(
+    `UPDATE actions SET state = 'reverting', due_at = ? WHERE id = ?`,
+  );
+
+  const add = (order: Order, now: number, same: Row | undefined, others: Row[]): Intent => {
+    const asked = order.timeoutSeconds === undefined ? null : now + order.timeoutSeconds * 1_000;
+    if (same === undefined) {
+      const { driver } = order.instance;
+      const settings = settingsText(order.instance);
+      const origin = JSON.stringify(order.origin);
+      const id = Number(
+        insert.run(
+          order.response,
+          order.target.text,
+          driver,
+          settings,
+          now,
+          asked,
+          asked,
+          origin,
+          order.managerLine ?? null,
+        ).lastInsertRowid,
+      );
+      const action = newAction(id, order, now, asked);
+      return { kind: 'apply', order, action, refreshed: false, ...effectOf(asked, others) };
+    }
+    const deadline = same.state === 'reverting' ? asked : later(same.deadline_at, asked);
+    if (same.state === 'active' && deadline === same.deadline_at) {
+      return { kind: 'keep', order, action: toAction(same) };
+    }
+    const state = same.state === 'reverting' ? 'intended' : same.state;
+    refresh.run(state, deadline, JSON.stringify(order.origin), order.managerLine ?? null, same.id);
+    const row = {
+      ...same,
+      state,
+      deadline_at: deadline,
+      origin: JSON.stringify(order.origin),
+      manager_line: order.managerLine ?? null,
+    };
+    return {
+      kind: 'apply',
+      order,
+      action: toAction(row),
+      refreshed: same.state === 'active',
+      ...effectOf(deadline, others, same),
+    };
+  };
+
+  const remove = (order: Order, now: number, same: Row | undefined, others: Row[]): Intent => {
+    if (same === undefined) return { kind: 'absent', order };
+    if (order.onlyWhenDue === true && (same.due_at === null || same.due_at > now)) {
+      return { kind: 'absent', order };
+    }
+    const action = toAction(same);
+    const heldBy = others.filter(holds).map((row) => row.response);
+    if (order.forget === true || heldBy.length > 0 || same.pre_existing === 1) {
+      return { kind: 'release', order, action, heldBy };
+    }
+    revert.run(now, same.id);
+    return { kind: 'revert', order, action: { ...action, state: 'reverting' } };
+  };
+
+  return (order, now) => {
+    const rows = holders.all(order.target.text) as unknown as Row[];
+    const same = rows.find((row) => row.response === order.response);
+    const instance = same ?? key(order.instance);
+    const others = rows.filter(
+      (row) => row !== same && row.driver === instance.driver && row.settings === instance.settings,
+    );
+    return order.verb === 'add' ? add(order, now, same, others) : remove(order, now, same, others);
+  };
+}
+
+function key(instance: Instance): { driver: string; settings: string } {
+  return { driver: instance.driver, settings: settingsText(instance) };
+}
+
+/** No deadline is later than any. */
+function later(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}
+
+/** Whether an action wants its effect to stand. */
+function holds(row: Row): boolean {
+  return row.state !== 'reverting';
+}
+
+/** The effect ends when the last of its holders does; it stands if one of them is known to have it. */
+function effectOf(deadline: number | null, others: readonly Row[], same?: Row) {
+  const endsAt = others.filter(holds).reduce((end, row) => later(end, row.deadline_at), deadline);
+  const rows = same === undefined ? others : [...others, same];
+  const standing = rows.some((row) => row.state === 'active' && row.pre_existing === 0);
+  return {
+    ...(endsAt === null ? {} : { endsAt }),
+    standing,
+    uncertain: rows.length > 0 && !standing,
+  };
+}
+
+function newAction(id: number, order: Order, now: number, deadline: number | null): Action {
+  return {
+    id,
+    response: order.response,
+    target: order.target,
+    instance: order.instance,
+    state: 'intended',
+    createdAt: now,
+    ...(deadline === null ? {} : { deadlineAt: deadline }),
+    origin: order.origin,
+    preExisting: false,
+    attempts: 0,
+    ...(order.managerLine === undefined ? {} : { managerLine: order.managerLine }),
+  };
+}

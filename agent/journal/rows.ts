@@ -1,0 +1,46 @@
+import { parseTarget } from '../../platform/target.ts';
+import type { Action, ActionState, Instance, Origin } from '../words.ts';
+
+/** A row of the table `actions`, as SQLite gives it. */
+export interface Row {
+  readonly id: number;
+  readonly response: string;
+  readonly target: string;
+  readonly driver: string;
+  readonly settings: string;
+  readonly state: ActionState;
+  readonly created_at: number;
+  readonly deadline_at: number | null;
+  readonly due_at: number | null;
+  readonly ended_at: number | null;
+  readonly origin: string;
+  readonly manager_line: string | null;
+  readonly pre_existing: number;
+  readonly attempts: number;
+  readonly trouble: string | null;
+}
+
+export function toAction(row: Row): Action {
+  const target = parseTarget(row.target);
+  if (target === undefined) throw new Error(`the journal has a target "${row.target}"`);
+  return {
+    id: row.id,
+    response: row.response,
+    target,
+    instance: { driver: row.driver, settings: JSON.parse(row.settings) },
+    state: row.state,
+    createdAt: row.created_at,
+    ...(row.deadline_at === null ? {} : { deadlineAt: row.deadline_at }),
+    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+    origin: JSON.parse(row.origin) as Origin,
+    preExisting: row.pre_existing === 1,
+    attempts: row.attempts,
+    ...(row.trouble === null ? {} : { trouble: row.trouble }),
+    ...(row.manager_line === null ? {} : { managerLine: row.manager_line }),
+  };
+}
+
+/** Settings as they stand in the journal: one spelling, whatever the order of the keys. */
+export function settingsText(instance: Instance): string {
+  return JSON.stringify(Object.fromEntries(Object.entries(instance.settings).sort()));
+}

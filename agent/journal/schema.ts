@@ -1,0 +1,74 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { ArError } from '../errors.ts';
+
+/** Marks the file as ours ("AREX"); see https://www.sqlite.org/fileformat.html#application_id. */
+const applicationId = 0x41524558;
+
+/**
+ * Each entry takes the journal one version further and is never changed once released. The number
+ * of entries done stands in the file as `user_version`.
+ *
+ * A row is live as long as `ended_at` is empty. `due_at` is when somebody has to look at a live row
+ * again: its deadline, or the next try of a revert that did not work.
+ */
+const migrations: readonly string[] = [
+  `CREATE TABLE actions (
+     id            INTEGER PRIMARY KEY AUTOINCREMENT,
+     response      TEXT NOT NULL,
+     target        TEXT NOT NULL,
+     driver        TEXT NOT NULL,
+     settings      TEXT NOT NULL,
+     state         TEXT NOT NULL CHECK (state IN
+       ('intended', 'active', 'missing', 'reverting', 'reverted', 'failed', 'forgotten')),
+     created_at    INTEGER NOT NULL,
+     deadline_at   INTEGER,
+     due_at        INTEGER,
+     ended_at      INTEGER,
+     origin        TEXT NOT NULL,
+     manager_line  TEXT,
+     pre_existing  INTEGER NOT NULL DEFAULT 0,
+     attempts      INTEGER NOT NULL DEFAULT 0,
+     trouble       TEXT,
+     CHECK ((ended_at IS NULL) = (state IN ('intended', 'active', 'missing', 'reverting')))
+   ) STRICT;
+   CREATE UNIQUE INDEX live_target ON actions (target, response) WHERE ended_at IS NULL;
+   CREATE INDEX live_due ON actions (due_at) WHERE ended_at IS NULL AND due_at IS NOT NULL;
+   CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;`,
+];
+
+/**
+ * Brings an opened file to the newest version, or refuses it untouched.
+ * Returns true when the file was empty, that is: new.
+ * Throws `journal-damaged` (not ours) or `journal-newer` (written by a later ar-exec).
+ */
+export function migrate(database: DatabaseSync, file: string): boolean {
+  const id = pragma(database, 'application_id');
+  const version = pragma(database, 'user_version');
+  const empty = pragma(database, 'page_count') === 0;
+  if (!empty && id !== applicationId) {
+    throw new ArError(
+      'journal-damaged',
+      `${file} is a database, but not a journal of ar-exec`,
+      'Move it away, or name another state folder with --state.',
+    );
+  }
+  if (version > migrations.length) {
+    throw new ArError(
+      'journal-newer',
+      `${file} has journal version ${version}; this ar-exec knows ${migrations.length}`,
+      'Start the newer ar-exec that wrote it. Nothing was changed.',
+    );
+  }
+  migrations.slice(version).forEach((statements, index) => {
+    database.exec('BEGIN IMMEDIATE');
+    database.exec(statements);
+    database.exec(`PRAGMA application_id = ${applicationId}`);
+    database.exec(`PRAGMA user_version = ${version + index + 1}`);
+    database.exec('COMMIT');
+  });
+  return empty;
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name] ?? 0);
+}
