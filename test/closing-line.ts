@@ -1,0 +1,38 @@
+import type { Reporter, TestCase, TestModule } from 'vitest/node';
+
+/**
+ * Says as the very last line of a run how many tests passed, failed and were skipped. A file or a
+ * suite that fails outside of its tests counts as a failed one. In CI a skipped test fails the run.
+ */
+export default function closingLine(): Reporter {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+
+  process.on('exit', () => {
+    if (counts.skipped > 0 && process.env['CI']) {
+      process.stdout.write('In CI no test may be skipped.\n');
+      process.exitCode = 1;
+    }
+    process.stdout.write(
+      `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
+    );
+  });
+
+  return {
+    onTestRunEnd(modules, unhandledErrors) {
+      const tests = modules.flatMap((module) => [...module.children.allTests()]);
+      counts.passed = count(tests, 'passed');
+      counts.skipped = count(tests, 'skipped');
+      counts.failed = count(tests, 'failed') + failuresOutside(modules) + unhandledErrors.length;
+    },
+  };
+}
+
+function count(tests: readonly TestCase[], state: string): number {
+  return tests.filter((test) => test.result().state === state).length;
+}
+
+function failuresOutside(modules: readonly TestModule[]): number {
+  return modules
+    .flatMap((module) => [module, ...module.children.allSuites()])
+    .filter((group) => group.errors().length > 0).length;
+}

@@ -1,0 +1,37 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe } from 'vitest';
+
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+
+/**
+ * `describe` for tests that need something of the machine: `root`, `namespaces` (the right to make
+ * network namespaces) or a system tool by its name.
+ *
+ * Where something is missing the tests are skipped, and their name says why. In CI they fail.
+ *
+ *     requires('root', 'namespaces', 'nft')('nftables in the kernel', () => { … });
+ */
+export function requires(...needs: readonly string[]): (name: string, body: () => void) => void {
+  const missing = needs.filter((need) => !isHere(need));
+  if (missing.length === 0) return describe;
+  const reason = `needs ${missing.join(', ')}`;
+  if (process.env['CI']) throw new Error(`In CI no test may be skipped, and this one ${reason}`);
+  return (name, body) => describe.skip(`${name} (${reason})`, body);
+}
+
+function isHere(need: string): boolean {
+  if (need === 'root') return process.getuid?.() === 0;
+  if (need === 'namespaces') return spawnSync('unshare', ['--net', 'true']).status === 0;
+  return folders.some((folder) => isExecutable(join(folder, need)));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

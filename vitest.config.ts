@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests that share the machine (its kernel, its time) run one file after the other. */
+const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
+
+const project = (name: string, groupOrder: number, settings = {}) => ({
+  extends: true as const,
+  test: { name, include: [`test/${name}/**/*.test.ts`], sequence: { groupOrder }, ...settings },
+});
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/closing-line.ts'],
+    projects: [
+      project('unit', 0),
+      project('drivers', 0),
+      project('kernel', 1, alone),
+      project('crash', 2, alone),
+      project('e2e', 3, alone),
+    ],
+  },
+});
