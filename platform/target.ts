@@ -44,21 +44,16 @@ export function parseTarget(text: string): Target | undefined {
   return makeTarget(4, address.toIPv4Address(), length === undefined ? undefined : length - 96);
 }
 
-/** True when `outer` is `inner` or a prefix around it. */
-export function contains(outer: Target, inner: Target): boolean {
-  if (outer.family !== inner.family || outer.prefixLength > inner.prefixLength) return false;
-  const bytes = ipaddr.parse(outer.address).toByteArray();
-  const others = ipaddr.parse(inner.address).toByteArray();
-  return bytes.every((byte, index) => {
-    const bits = Math.min(8, Math.max(0, outer.prefixLength - index * 8));
-    const mask = (0xff << (8 - bits)) & 0xff;
-    return (byte & mask) === ((others[index] ?? 0) & mask);
-  });
-}
-
-/** True when the two have an address in common. */
-export function overlaps(a: Target, b: Target): boolean {
-  return contains(a, b) || contains(b, a);
+/**
+ * The network part as a string of `0` and `1`. One prefix lies within another exactly when its bits
+ * start with the other's, so that many comparisons cost little once this is at hand.
+ */
+export function prefixBits(target: Target): string {
+  const bits = ipaddr
+    .parse(target.address)
+    .toByteArray()
+    .map((byte) => byte.toString(2).padStart(8, '0'));
+  return bits.join('').slice(0, target.prefixLength);
 }
 
 function makeTarget(

@@ -16,6 +16,9 @@ export type Intent =
       readonly kind: 'apply';
       readonly order: Order;
       readonly action: Action;
+      /** There was no live action for this response and target. */
+      readonly isNew: boolean;
+      /** There was one, and it stood. */
       readonly refreshed: boolean;
       readonly standing: boolean;
       readonly uncertain: boolean;
@@ -68,7 +71,8 @@ export function createIntender(database: DatabaseSync): (order: Order, now: numb
         ).lastInsertRowid,
       );
       const action = newAction(id, order, now, asked);
-      return { kind: 'apply', order, action, refreshed: false, ...effectOf(asked, others) };
+      const effect = effectOf(asked, others);
+      return { kind: 'apply', order, action, isNew: true, refreshed: false, ...effect };
     }
     const deadline = same.state === 'reverting' ? asked : later(same.deadline_at, asked);
     if (same.state === 'active' && deadline === same.deadline_at) {
@@ -87,6 +91,7 @@ export function createIntender(database: DatabaseSync): (order: Order, now: numb
       kind: 'apply',
       order,
       action: toAction(row),
+      isNew: false,
       refreshed: same.state === 'active',
       ...effectOf(deadline, others, same),
     };

@@ -58,6 +58,8 @@ export interface Journal {
   /** Live actions, or those that are over, newest first. */
   list(which: 'live' | 'ended', limit: number): Action[];
   counts(): Counts;
+  /** How many actions are live; costs nothing. */
+  liveCount(): number;
   /** Moves all deadlines, because the wall clock was moved. */
   shiftDeadlines(byMs: number): void;
   /** Forgets actions that ended before `endedBefore`, and all but the last `keep`. */
@@ -74,7 +76,17 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
   const intend = createIntender(database);
   const settle = createSettler(database);
   const read = createReader(database);
-  const transaction = <Result>(work: () => Result): Result => inTransaction(database, file, work);
+  const countLive = database.prepare('SELECT count(*) AS n FROM actions WHERE ended_at IS NULL');
+  let live = Number(countLive.get()?.['n']);
+  const transaction = <Result>(work: () => Result): Result => {
+    const before = live;
+    try {
+      return inTransaction(database, file, work);
+    } catch (error) {
+      live = before;
+      throw error;
+    }
+  };
   const insertAdopted = database.prepare(
     `INSERT INTO actions (response, target, driver, settings, state, created_at, deadline_at, due_at, origin)
      VALUES (?, ?, ?, ?, 'active', ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -91,11 +103,20 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     file,
     isNew,
     ...read,
-    intend: (orders, now) => transaction(() => orders.map((order) => intend(order, now))),
+    liveCount: () => live,
+    intend: (orders, now) =>
+      transaction(() => {
+        const intents = orders.map((order) => intend(order, now));
+        for (const intent of intents) if (intent.kind === 'apply' && intent.isNew) live += 1;
+        return intents;
+      }),
     settle: (changes, now) => {
       if (changes.length === 0) return;
       transaction(() => {
-        for (const change of changes) settle(change, now);
+        for (const change of changes) {
+          settle(change, now);
+          if (isOver(change.state)) live -= 1;
+        }
       });
     },
     adopt: (adoptions, now) =>
@@ -105,15 +126,18 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
           const origin = JSON.stringify({ dialect: 'recovered', reason: one.reason });
           const { driver } = one.instance;
           const settings = settingsText(one.instance);
-          insertAdopted.run(
-            ...[one.response, one.target, driver, settings, now, deadline, deadline, origin],
-          );
+          const row = [one.response, one.target, driver, settings, now, deadline, deadline, origin];
+          live += Number(insertAdopted.run(...row).changes);
         }
       }),
     shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),
     close: () => database.close(),
   };
+}
+
+function isOver(state: ActionState): boolean {
+  return state === 'reverted' || state === 'failed' || state === 'forgotten';
 }
 
 function createSettler(database: DatabaseSync) {
@@ -150,10 +174,10 @@ function createReader(database: DatabaseSync) {
     'SELECT DISTINCT driver, settings FROM actions WHERE ended_at IS NULL',
   );
   const due = database.prepare(
-    `SELECT * FROM actions WHERE due_at <= ? AND ${instanceIs} ORDER BY due_at LIMIT ?`,
+    `SELECT * FROM actions WHERE ${instanceIs} AND due_at <= ? ORDER BY due_at LIMIT ?`,
   );
   const nextDue = database.prepare(
-    `SELECT due_at FROM actions WHERE due_at IS NOT NULL AND ${instanceIs} ORDER BY due_at LIMIT 1`,
+    `SELECT due_at FROM actions WHERE ${instanceIs} AND due_at IS NOT NULL ORDER BY due_at LIMIT 1`,
   );
   const live = database.prepare(
     'SELECT * FROM actions WHERE ended_at IS NULL ORDER BY id DESC LIMIT ?',
@@ -177,7 +201,7 @@ function createReader(database: DatabaseSync) {
         settings: JSON.parse(row.settings),
       })),
     due: (instance: Instance, now: number, limit: number): Action[] =>
-      actions(due.all(now, ...key(instance), limit)),
+      actions(due.all(...key(instance), now, limit)),
     nextDueAt: (instance: Instance): number | undefined =>
       (nextDue.get(...key(instance)) as { due_at: number } | undefined)?.due_at,
     list: (which: 'live' | 'ended', limit: number): Action[] =>

@@ -32,7 +32,8 @@ const migrations: readonly string[] = [
      CHECK ((ended_at IS NULL) = (state IN ('intended', 'active', 'missing', 'reverting')))
    ) STRICT;
    CREATE UNIQUE INDEX live_target ON actions (target, response) WHERE ended_at IS NULL;
-   CREATE INDEX live_due ON actions (due_at) WHERE ended_at IS NULL AND due_at IS NOT NULL;
+   CREATE INDEX live_due ON actions (driver, settings, due_at)
+     WHERE ended_at IS NULL AND due_at IS NOT NULL;
    CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;`,
 ];
 

@@ -1,0 +1,92 @@
+import { isHost, parseTarget, prefixBits, type Target } from '../../platform/target.ts';
+import { ArError } from '../errors.ts';
+
+/** An address or prefix that is never acted on, and what it is, as it is told to who asked. */
+export interface Protected {
+  readonly target: Target;
+  readonly what: string;
+}
+
+export interface GuardOptions {
+  /** From the configuration. */
+  readonly neverBlock: readonly Target[];
+  readonly widestPrefix: { readonly 4: number; readonly 6: number };
+  /** What has to stay reachable on this machine now: own addresses, gateways, resolvers, manager. */
+  machine(): Promise<readonly Protected[]>;
+}
+
+/** Refuses targets by which a machine would cut itself off. */
+export interface Guard {
+  /** Throws `target-protected` or `prefix-too-wide`. */
+  check(target: Target): Promise<void>;
+}
+
+/** Blocks of addresses that are never a remote attacker (RFC 6890, RFC 5771, RFC 4291). */
+const builtIn: readonly (readonly [string, string])[] = [
+  ['127.0.0.0/8', 'loopback'],
+  ['::1', 'loopback'],
+  ['0.0.0.0/8', '"this network"'],
+  ['::', 'the unspecified address'],
+  ['169.254.0.0/16', 'link-local'],
+  ['fe80::/10', 'link-local'],
+  ['224.0.0.0/4', 'multicast'],
+  ['ff00::/8', 'multicast'],
+  ['255.255.255.255', 'broadcast'],
+];
+
+type Entry = Protected & { readonly bits: string };
+
+export function createGuard(options: GuardOptions): Guard {
+  const fixed = [
+    ...builtIn.flatMap(([text, what]) => {
+      const target = parseTarget(text);
+      return target === undefined ? [] : [withBits({ target, what })];
+    }),
+    ...options.neverBlock.map((target) => withBits({ target, what: 'on the never-block list' })),
+  ];
+  let seen: readonly Protected[] = [];
+  let machine: readonly Entry[] = [];
+
+  return {
+    check: async (target) => {
+      const now = await options.machine();
+      if (now !== seen) {
+        seen = now;
+        machine = now.map(withBits);
+      }
+      const widest = options.widestPrefix[target.family];
+      if (!isHost(target) && target.prefixLength < widest) {
+        throw new ArError(
+          'prefix-too-wide',
+          `${target.text} is wider than /${widest}`,
+          `Ask for smaller prefixes, or allow wider ones with <widest_prefix_ipv${target.family}>.`,
+        );
+      }
+      const bits = prefixBits(target);
+      const hit = [...machine, ...fixed].find(
+        (one) =>
+          one.target.family === target.family &&
+          (one.bits.startsWith(bits) || bits.startsWith(one.bits)),
+      );
+      if (hit !== undefined) throw protectedError(target, hit);
+    },
+  };
+}
+
+function withBits(one: Protected): Entry {
+  return { ...one, bits: prefixBits(one.target) };
+}
+
+function protectedError(target: Target, hit: Protected): ArError {
+  const relation =
+    hit.target.text === target.text
+      ? `is ${hit.what}`
+      : hit.target.prefixLength < target.prefixLength
+        ? `lies in ${hit.target.text}, which is ${hit.what}`
+        : `contains ${hit.target.text}, which is ${hit.what}`;
+  return new ArError(
+    'target-protected',
+    `${target.text} ${relation}: it is never blocked`,
+    'If this must be, a person can ask for it on this machine with --force-protected.',
+  );
+}

@@ -1,0 +1,105 @@
+import { lookup } from 'node:dns/promises';
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { parseTarget, type Target } from '../../platform/target.ts';
+
+/** What has to stay reachable, and what it is. */
+export interface Essential {
+  readonly target: Target;
+  readonly what: string;
+}
+
+/** Addresses, routes and resolvers change rarely; requests can come ten thousand at once. */
+const freshMs = 1_000;
+const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] as const;
+
+/**
+ * Makes the function that tells what this machine must not cut off: its own addresses, default
+ * gateways, resolvers and managers. Read afresh at most once a second.
+ */
+export function createEssentials(
+  managers: readonly string[],
+  now: () => number,
+): () => Promise<readonly Essential[]> {
+  let readAt = Number.NEGATIVE_INFINITY;
+  let known: Promise<readonly Essential[]> = Promise.resolve([]);
+  return () => {
+    if (now() - readAt > freshMs) {
+      readAt = now();
+      known = readEssentials(managers);
+    }
+    return known;
+  };
+}
+
+async function readEssentials(managers: readonly string[]): Promise<readonly Essential[]> {
+  const lists = await Promise.all([
+    ownAddresses(),
+    gateways4(),
+    gateways6(),
+    resolvers(),
+    managerAddresses(managers),
+  ]);
+  return lists.flat();
+}
+
+async function ownAddresses(): Promise<Essential[]> {
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .flatMap(({ address }) => essential(address, 'an address of this machine'));
+}
+
+/** /proc/net/route: destination, gateway and flags in hexadecimal, host byte order (proc_net(5)). */
+async function gateways4(): Promise<Essential[]> {
+  const rows = await readRows('/proc/net/route');
+  return rows.flatMap((row) => {
+    const [, destination, gateway, , , , , mask] = row;
+    if (destination !== '00000000' || mask !== '00000000' || gateway === undefined) return [];
+    const bytes = gateway.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];
+    return essential(bytes.reverse().join('.'), 'the default gateway');
+  });
+}
+
+/** /proc/net/ipv6_route: destination, prefix length, source, its length, next hop, … */
+async function gateways6(): Promise<Essential[]> {
+  const rows = await readRows('/proc/net/ipv6_route');
+  return rows.flatMap((row) => {
+    const [destination, length, , , hop] = row;
+    if (length !== '00' || hop === undefined || /[^0]/.test(destination ?? '')) return [];
+    return essential(hop.match(/..../g)?.join(':') ?? '', 'the default gateway');
+  });
+}
+
+async function resolvers(): Promise<Essential[]> {
+  const texts = await Promise.all(resolverFiles.map(readOrEmpty));
+  return texts
+    .flatMap((text) => [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)])
+    .flatMap(([, address]) => essential(address ?? '', 'a resolver of this machine'));
+}
+
+async function managerAddresses(managers: readonly string[]): Promise<Essential[]> {
+  const found = await Promise.all(
+    managers.map(async (manager) => {
+      if (isIP(manager) !== 0) return [manager];
+      const answers = await lookup(manager, { all: true }).catch(() => []);
+      return answers.map(({ address }) => address);
+    }),
+  );
+  return found.flat().flatMap((address) => essential(address, 'the manager'));
+}
+
+function essential(address: string, what: string): Essential[] {
+  const target = parseTarget(address.split('%')[0] ?? '');
+  if (target === undefined || target.address === '0.0.0.0' || target.address === '::') return [];
+  return [{ target, what }];
+}
+
+async function readRows(file: string): Promise<string[][]> {
+  const text = await readOrEmpty(file);
+  return text.split('\n').map((line) => line.trim().split(/\s+/));
+}
+
+async function readOrEmpty(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch(() => '');
+}
