@@ -9,6 +9,10 @@
  *   skipped by name (test/requirements.ts). In CI (environment variable CI) nothing may be skipped,
  *   so there it is the same as `kernel`.
  *
+ * A script of package.json that goes on with `node` does so in an `npm run` of its own (`…:ready`): a
+ * shell remembers where it found a command, so the one that started this file with an older `node`
+ * would go on with that.
+ *
  * It says a line for each thing it does and nothing when there is nothing to do. Plain JavaScript
  * without a dependency, for Node 18 and later: it is what installs the rest.
  */
@@ -118,7 +122,8 @@ function readPackages(file) {
 
 function runNpmCi() {
   // What a user's or a machine's npm configuration leaves out is needed here all the same.
-  const args = ['ci', '--include=dev', '--include=optional'];
+  // Warnings would say that packages want a newer Node than the one npm runs on: it is on its way.
+  const args = ['ci', '--include=dev', '--include=optional', '--loglevel=error'];
   const npm = process.env.npm_execpath;
   const result =
     npm === undefined

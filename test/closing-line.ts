@@ -1,4 +1,5 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import { inCi } from './ci.ts';
 
 /**
  * Says as the very last line of a run how many tests passed, failed and were skipped. A file or a
@@ -8,7 +9,7 @@ export default function closingLine(): Reporter {
   const counts = { passed: 0, failed: 0, skipped: 0 };
 
   process.on('exit', () => {
-    if (counts.skipped > 0 && process.env['CI']) {
+    if (counts.skipped > 0 && inCi) {
       process.stdout.write('In CI no test may be skipped.\n');
       process.exitCode = 1;
     }

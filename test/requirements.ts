@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe } from 'vitest';
+import { inCi } from './ci.ts';
 
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
 
@@ -17,7 +18,7 @@ export function requires(...needs: readonly string[]): (name: string, body: () =
   const missing = needs.filter((need) => !isHere(need));
   if (missing.length === 0) return describe;
   const reason = `needs ${missing.join(', ')}`;
-  if (process.env['CI']) throw new Error(`In CI no test may be skipped, and this one ${reason}`);
+  if (inCi) throw new Error(`In CI no test may be skipped, and this one ${reason}`);
   return (name, body) => describe.skip(`${name} (${reason})`, body);
 }
 
