@@ -1,0 +1,100 @@
+/**
+ * What a Wazuh manager 4.2 to 4.14 sends to an agent for execd: one JSON object, whose `command` is
+ * the name of the response with its timeout in seconds behind it (`firewall-drop600`), and which
+ * carries the whole alert (Wazuh source: src/os_execd/execd.c, src/active-response/active_responses.c).
+ */
+import * as v from 'valibot';
+import { ArError } from '../../errors.ts';
+import type { Origin, Request } from '../../words.ts';
+import type { Message } from '../message.ts';
+
+const looseText = v.optional(v.unknown());
+
+/** Members that are not named here are tolerated, as the manager adds to the alert as it likes. */
+const schema = v.looseObject({
+  version: v.number(),
+  origin: v.looseObject({ name: looseText, module: looseText }),
+  command: v.pipe(v.string(), v.maxLength(256)),
+  parameters: v.looseObject({ alert: v.optional(v.unknown()) }),
+});
+
+/** Tells this dialect from the native one: a native request has neither of these. */
+export function isWazuh4(value: object): boolean {
+  return 'version' in value && 'origin' in value;
+}
+
+/** Understands such a message. Throws `message-invalid`. */
+export function parseWazuh4(value: object): Message {
+  const parsed = v.safeParse(schema, value);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new ArError(
+      'message-invalid',
+      `Wazuh message, member "${v.getDotPath(issue) ?? ''}": ${issue.message}`,
+      'A message needs version (a number), origin, command and parameters.',
+    );
+  }
+  const message = parsed.output;
+  const [, response = '', digits = ''] = /^(.*?)(\d*)$/s.exec(message.command) ?? [];
+  const alert = message.parameters.alert;
+  const srcip = sourceAddress(member(alert, 'data'));
+  const timeoutSeconds = Number(digits);
+  const request: Request = {
+    verb: 'add',
+    response,
+    ...(srcip === undefined ? {} : { srcip }),
+    ...(timeoutSeconds === 0 ? {} : { timeoutSeconds }),
+    origin: originOf(message.origin, alert),
+    managerLine: scriptLine(message, response),
+  };
+  return { ask: { kind: 'act', request } };
+}
+
+/**
+ * The first of these that is a string decides, as upstream has it: an invalid one is not passed over
+ * for the next.
+ */
+function sourceAddress(data: unknown): string | undefined {
+  const eventdata = member(member(data, 'win'), 'eventdata');
+  const candidates = [
+    member(eventdata, 'ipAddress'),
+    member(eventdata, 'destinationIp'),
+    member(data, 'srcip'),
+  ];
+  return candidates.find((one): one is string => typeof one === 'string');
+}
+
+function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown): Origin {
+  const rule = member(alert, 'rule');
+  const by = [origin.module, origin.name].filter((one) => typeof one === 'string' && one !== '');
+  const reason = member(rule, 'description');
+  const ruleId = member(rule, 'id');
+  const alertId = member(alert, 'id');
+  return {
+    dialect: 'wazuh4',
+    ...(by.length === 0 ? {} : { by: by.join(' on ').slice(0, 256) }),
+    ...(typeof reason === 'string' ? { reason: reason.slice(0, 1_024) } : {}),
+    ...(isScalar(ruleId) ? { ruleId: String(ruleId).slice(0, 64) } : {}),
+    ...(isScalar(alertId) ? { alertId: String(alertId).slice(0, 64) } : {}),
+  };
+}
+
+/** The line that upstream's execd hands to the executable, and that the executable logs. */
+function scriptLine(message: v.InferOutput<typeof schema>, response: string): string {
+  return JSON.stringify({
+    ...message,
+    origin: { ...message.origin, module: 'wazuh-execd' },
+    command: 'add',
+    parameters: { ...message.parameters, program: `active-response/bin/${response}` },
+  });
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+}
+
+function isScalar(value: unknown): value is string | number {
+  return typeof value === 'string' || typeof value === 'number';
+}

@@ -1,0 +1,54 @@
+import { ArError } from '../errors.ts';
+import type { Request } from '../words.ts';
+import { parseNative } from './dialects/native.ts';
+import { isWazuh4, parseWazuh4 } from './dialects/wazuh4.ts';
+
+/** What somebody wants of the agent. */
+export type Ask =
+  | { readonly kind: 'act'; readonly request: Request }
+  | { readonly kind: 'list'; readonly which: 'live' | 'ended'; readonly limit: number }
+  | { readonly kind: 'status' };
+
+/** One line, understood. Without an id it is answered in its turn. */
+export interface Message {
+  readonly id?: string | number;
+  readonly ask: Ask;
+}
+
+/** A line that could not be understood, with its id if that much could be. */
+export interface Refused {
+  readonly id?: string | number;
+  readonly error: ArError;
+}
+
+/** Turns a line of any dialect into a message. Never throws. */
+export function parseLine(line: string): Message | Refused {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message : String(cause);
+    return { error: invalid(`this line is not JSON: ${said.slice(0, 200)}`, cause) };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { error: invalid('a request is a JSON object') };
+  }
+  try {
+    return isWazuh4(value) ? parseWazuh4(value) : parseNative(value);
+  } catch (error) {
+    const id = 'id' in value ? value.id : undefined;
+    return {
+      ...(typeof id === 'string' || typeof id === 'number' ? { id } : {}),
+      error: error instanceof ArError ? error : invalid(String(error), error),
+    };
+  }
+}
+
+function invalid(message: string, cause?: unknown): ArError {
+  return new ArError(
+    'message-invalid',
+    message,
+    'Send one JSON object a line; docs/protocol.md shows every request with an example.',
+    cause === undefined ? undefined : { cause },
+  );
+}
