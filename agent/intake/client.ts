@@ -1,0 +1,47 @@
+import { IPCModule } from 'node-ipc';
+import { ArError } from '../errors.ts';
+import { createLineParser } from './line-parser.ts';
+
+/** Replies can be long: a list of a hundred thousand actions is about 30 MB. */
+const longestReplyBytes = 256 * 1024 * 1024;
+const peer = 'agent';
+
+/**
+ * Sends one request to the agent that listens on `path`, and resolves with its reply.
+ * Throws `agent-unreachable`.
+ */
+export function ask(path: string, request: object, deadlineMs: number): Promise<object> {
+  return new Promise((resolve, reject) => {
+    const ipc = new IPCModule();
+    ipc.config.silent = true;
+    ipc.config.parser = createLineParser(longestReplyBytes);
+    ipc.config.stopRetrying = true;
+    ipc.config.maxRetries = 0;
+    const finish = (act: () => void): void => {
+      clearTimeout(timer);
+      ipc.disconnect(peer);
+      act();
+    };
+    const fail = (said: string, cause?: unknown): void =>
+      finish(() => reject(unreachable(path, said, cause)));
+    const timer = setTimeout(() => fail(`no reply within ${deadlineMs} ms`), deadlineMs);
+    ipc.connectTo(peer, path, () => {
+      const agent = ipc.of[peer];
+      agent?.on('connect', () => agent.emit('line', JSON.stringify(request)));
+      agent?.on('line', (line: string) => finish(() => resolve(JSON.parse(line))));
+      agent?.on('error', (error: NodeJS.ErrnoException) =>
+        fail(error.code ?? error.message, error),
+      );
+      agent?.on('disconnect', () => fail('the connection was closed'));
+    });
+  });
+}
+
+function unreachable(path: string, said: string, cause?: unknown): ArError {
+  return new ArError(
+    'agent-unreachable',
+    `no agent answers on ${path} (${said})`,
+    'Start it with "ar-exec run", name its socket with --socket, or do the work without it with --direct.',
+    cause === undefined ? undefined : { cause },
+  );
+}

@@ -1,0 +1,172 @@
+import type { Socket } from 'node:net';
+import { ArError, describeError } from '../errors.ts';
+import type { Partial } from './line-parser.ts';
+import { type Message, parseLine, type Refused } from './message.ts';
+
+export interface ConnectionLimits {
+  /** Requests of one connection that may be in work; more are left in the socket until some are done. */
+  readonly inWork: number;
+  /** Replies in bytes that may wait for a peer that does not read; then it is not read from either. */
+  readonly unreadBytes: number;
+  /** How long a peer may take to finish a line it began, or to read its replies. */
+  readonly patienceMs: number;
+}
+
+/** The members of a reply besides `id`. */
+export type Answer = (message: Message) => Promise<object>;
+
+/**
+ * One peer: its lines become messages, each message gets exactly one reply line. A message with an id
+ * is answered as soon as it is done, those without in their order.
+ */
+export interface Connection {
+  line(text: string): void;
+  partial(partial: Partial): void;
+  oversize(limitBytes: number): void;
+  /** The peer will send no more; it gets what it is owed, then the connection ends. */
+  ended(): void;
+  /** The connection is gone. */
+  closed(): void;
+  busy(): boolean;
+}
+
+export function createConnection(
+  socket: Socket,
+  limits: ConnectionLimits,
+  answer: Answer,
+): Connection {
+  let inWork = 0;
+  let out: string[] = [];
+  let ending = false;
+  let begun: Partial | undefined;
+  let lineTimer: NodeJS.Timeout | undefined;
+  let readTimer: NodeJS.Timeout | undefined;
+  /** Replies of messages without an id, in the order of the messages; empty until they are known. */
+  const turns: { reply?: object }[] = [];
+
+  const flush = (): void => {
+    if (out.length === 0 || socket.destroyed) return;
+    const text = out.join('');
+    out = [];
+    socket.write(text);
+    if (socket.writableLength > limits.unreadBytes) waitForReader();
+  };
+
+  const waitForReader = (): void => {
+    if (readTimer !== undefined) return;
+    socket.pause();
+    readTimer = setTimeout(() => socket.destroy(), limits.patienceMs);
+    socket.once('drain', () => {
+      clearTimeout(readTimer);
+      readTimer = undefined;
+      resume();
+    });
+  };
+
+  const resume = (): void => {
+    if (readTimer === undefined && inWork < limits.inWork) socket.resume();
+  };
+
+  const send = (reply: object): void => {
+    if (out.length === 0) setImmediate(flush);
+    out.push(`${JSON.stringify(reply)}\n`);
+  };
+
+  const sendInTurn = (turn: { reply?: object }, reply: object): void => {
+    turn.reply = reply;
+    while (turns[0]?.reply !== undefined) send(turns.shift()?.reply ?? {});
+  };
+
+  const done = (): void => {
+    inWork -= 1;
+    resume();
+    endWhenIdle();
+  };
+
+  const endWhenIdle = (): void => {
+    if (!ending || inWork > 0) return;
+    setImmediate(() => {
+      flush();
+      socket.end();
+    });
+  };
+
+  const take = (message: Message | Refused): void => {
+    const { id } = message;
+    const turn = id === undefined ? {} : undefined;
+    if (turn !== undefined) turns.push(turn);
+    const reply = (body: object): void => {
+      if (turn === undefined) send({ id, ...body });
+      else sendInTurn(turn, body);
+    };
+    if ('error' in message) {
+      reply(failure(message.error));
+      return;
+    }
+    inWork += 1;
+    if (inWork >= limits.inWork) socket.pause();
+    answer(message)
+      .catch(failure)
+      .then(reply)
+      .finally(done)
+      .catch(() => socket.destroy());
+  };
+
+  const refuseAndEnd = (error: ArError): void => {
+    ending = true;
+    take({ error });
+    endWhenIdle();
+  };
+
+  const lineDone = (): void => {
+    clearTimeout(lineTimer);
+    begun = undefined;
+  };
+
+  return {
+    line: (text) => {
+      lineDone();
+      if (!ending && text.trim() !== '') take(parseLine(text));
+    },
+    partial: (partial) => {
+      begun = partial;
+      lineTimer = setTimeout(() => refuseAndEnd(incomplete(limits.patienceMs)), limits.patienceMs);
+    },
+    oversize: (limitBytes) => {
+      lineDone();
+      refuseAndEnd(tooLarge(limitBytes));
+    },
+    ended: () => {
+      const last = begun?.text.trim() ?? '';
+      lineDone();
+      if (last !== '' && !ending) take(parseLine(last));
+      ending = true;
+      endWhenIdle();
+    },
+    closed: () => {
+      lineDone();
+      clearTimeout(readTimer);
+    },
+    busy: () => inWork > 0 || out.length > 0,
+  };
+}
+
+export function failure(error: unknown): object {
+  return { ok: false, ...describeError(error) };
+}
+
+function tooLarge(limitBytes: number): ArError {
+  return new ArError(
+    'message-too-large',
+    `a message is longer than ${limitBytes} bytes`,
+    'The connection is closed. Send shorter messages, or raise <message_bytes>.',
+  );
+}
+
+function incomplete(patienceMs: number): ArError {
+  return new ArError(
+    'message-incomplete',
+    `a message was begun and not ended within ${patienceMs} ms`,
+    'The connection is closed. End every message with a newline.',
+  );
+}

@@ -1,0 +1,143 @@
+import { chmod, chown, unlink } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { IPCModule, type Server } from 'node-ipc';
+import { ArError } from '../errors.ts';
+import { type Answer, type Connection, createConnection, failure } from './connection.ts';
+import { createLineParser, type LineFrame, type Partial } from './line-parser.ts';
+
+export interface ServerOptions {
+  readonly path: string;
+  /** The group that may use the socket besides its owner; absent = the owner alone. */
+  readonly groupId?: number;
+  readonly connections: number;
+  readonly messageBytes: number;
+  readonly answer: Answer;
+  /** A connection that was refused, a fault of a socket: for the log, nothing to be done. */
+  onTrouble(what: string): void;
+}
+
+export interface SocketServer {
+  connections(): number;
+  /** Takes no more connections, lets those that wait for a reply have it, and closes. */
+  close(): Promise<void>;
+}
+
+/** Requests of one connection in work at a time: enough for a batch to be full. */
+const inWork = 8_192;
+const unreadBytes = 1024 * 1024;
+const patienceMs = 30_000;
+/** How many connections above the limit are told so; beyond that the system closes them. */
+const refusedAtATime = 64;
+/** How long `close` waits for replies to be read. */
+const farewellMs = 2_000;
+/** sun_path of unix(7) is 108 bytes with its end; a longer path would be cut. */
+const longestPathBytes = 107;
+
+/**
+ * Listens on a Unix socket, through node-ipc with a framing of our own: newline-delimited JSON.
+ * Throws `socket-unusable`.
+ */
+export async function listen(options: ServerOptions): Promise<SocketServer> {
+  if (Buffer.byteLength(options.path) > longestPathBytes) {
+    throw unusable(options.path, `the path is longer than ${longestPathBytes} bytes`);
+  }
+  const open = new Map<Socket, Connection>();
+  const server = makeServer(options, open);
+  await start(server, options);
+  if (options.groupId !== undefined) {
+    await chown(options.path, -1, options.groupId);
+    await chmod(options.path, 0o660);
+  }
+  return {
+    connections: () => open.size,
+    close: async () => {
+      server.server.close();
+      const deadline = Date.now() + farewellMs;
+      while ([...open.values()].some((one) => one.busy()) && Date.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      server.stop();
+      await unlink(options.path).catch(() => {});
+    },
+  };
+}
+
+function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Server {
+  const ipc = new IPCModule();
+  ipc.config.silent = true;
+  ipc.config.parser = createLineParser(options.messageBytes);
+  ipc.config.maxConnections = options.connections + refusedAtATime;
+  // A socket that nobody listens on is left over from a crash; the journal's lock says so.
+  ipc.config.unlink = true;
+  ipc.serve(options.path, () => {});
+  const { server } = ipc;
+
+  server.on('connect', (socket: Socket) => {
+    // Without it Node ends our side as soon as the peer ends its own, before the reply.
+    socket.allowHalfOpen = true;
+    if (open.size >= options.connections) {
+      refuse(socket, options);
+      return;
+    }
+    const limits = { inWork, unreadBytes, patienceMs };
+    const connection = createConnection(socket, limits, options.answer);
+    open.set(socket, connection);
+    socket.once('end', () => connection.ended());
+    socket.once('close', () => {
+      open.delete(socket);
+      connection.closed();
+    });
+  });
+  const on = (type: LineFrame, listener: (data: never, connection: Connection) => void): void => {
+    server.on(type, (data: never, socket: Socket) => {
+      const connection = open.get(socket);
+      if (connection !== undefined) listener(data, connection);
+    });
+  };
+  on('line', (text: string, connection) => connection.line(text));
+  on('partial', (partial: Partial, connection) => connection.partial(partial));
+  on('oversize', (limitBytes: number, connection) => connection.oversize(limitBytes));
+  server.on('error', (error: Error) => options.onTrouble(`socket: ${error.message}`));
+  return server;
+}
+
+function refuse(socket: Socket, options: ServerOptions): void {
+  options.onTrouble('a connection was refused: too many are open');
+  const error = new ArError(
+    'limit-connections',
+    `${options.connections} connections are open already`,
+    'Close some, or raise <connections>. One connection can carry any number of requests.',
+  );
+  socket.end(`${JSON.stringify(failure(error))}\n`);
+  socket.resume();
+  setTimeout(() => socket.destroy(), 1_000).unref();
+}
+
+/** The socket is made for its owner alone from the start; a group is let in afterwards. */
+function start(server: Server, options: ServerOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void => reject(unusable(options.path, error.message, error));
+    server.on('start', () => {
+      server.server.off('error', failed);
+      resolve();
+    });
+    const before = process.umask(0o177);
+    try {
+      server.start();
+      server.server.once('error', failed);
+    } catch (error) {
+      failed(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      process.umask(before);
+    }
+  });
+}
+
+function unusable(path: string, said: string, cause?: Error): ArError {
+  return new ArError(
+    'socket-unusable',
+    `cannot listen on ${path}: ${said}`,
+    'Name another path with --socket; its folder must exist and be writable.',
+    cause === undefined ? undefined : { cause },
+  );
+}
