@@ -88,15 +88,15 @@ function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Serv
       connection.closed();
     });
   });
-  const on = (type: LineFrame, listener: (data: never, connection: Connection) => void): void => {
-    server.on(type, (data: never, socket: Socket) => {
+  const on = (type: LineFrame, tell: (connection: Connection, data: unknown) => void): void => {
+    server.on(type, (data: unknown, socket: Socket) => {
       const connection = open.get(socket);
-      if (connection !== undefined) listener(data, connection);
+      if (connection !== undefined) tell(connection, data);
     });
   };
-  on('line', (text: string, connection) => connection.line(text));
-  on('partial', (partial: Partial, connection) => connection.partial(partial));
-  on('oversize', (limitBytes: number, connection) => connection.oversize(limitBytes));
+  on('line', (connection, text) => connection.line(String(text)));
+  on('partial', (connection, partial) => connection.partial(partial as Partial));
+  on('oversize', (connection, limitBytes) => connection.oversize(Number(limitBytes)));
   server.on('error', (error: Error) => options.onTrouble(`socket: ${error.message}`));
   return server;
 }

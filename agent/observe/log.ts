@@ -1,0 +1,40 @@
+import { pino } from 'pino';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** Structured log: an event in words, and facts beside it. Never given secrets or whole alerts. */
+export interface Log {
+  debug(facts: object, event: string): void;
+  info(facts: object, event: string): void;
+  warn(facts: object, event: string): void;
+  error(facts: object, event: string): void;
+  /** Writes out what is still in memory; for the end of the process. */
+  flush(): void;
+}
+
+/** Logs JSON lines to `file`, or to standard output. */
+export function createLog(level: Level, file?: string): Log {
+  const destination = pino.destination({ dest: file ?? 1, sync: false, mkdir: true, mode: 0o640 });
+  const logger = pino(
+    {
+      level,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return {
+    debug: (facts, event) => logger.debug(facts, event),
+    info: (facts, event) => logger.info(facts, event),
+    warn: (facts, event) => logger.warn(facts, event),
+    error: (facts, event) => logger.error(facts, event),
+    flush: () => {
+      try {
+        destination.flushSync();
+      } catch {
+        // The destination was never opened, or is gone: there is nobody to tell.
+      }
+    },
+  };
+}

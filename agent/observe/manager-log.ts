@@ -1,0 +1,115 @@
+/**
+ * active-responses.log, as a Wazuh agent's own executables write it, so that the decoders and rules
+ * that a manager has (ar_log_json; 650 to 658) read what happened here.
+ *
+ * They take the received line (`command` add or delete, `parameters.program`) for the event. It is
+ * therefore written once the response is in force or gone, and not at all when it failed: an alert
+ * "Host Blocked" means that the host is blocked.
+ */
+import { appendFile, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export interface ManagerLog {
+  /** `line` is what upstream's executable would have received (compact JSON, `command` "add"). */
+  added(line: string): void;
+  removed(line: string): void;
+  failed(line: string, why: string): void;
+  /** Resolves when all that was handed over is written. */
+  flush(): Promise<void>;
+}
+
+export function createManagerLog(file: string, onTrouble: (error: unknown) => void): ManagerLog {
+  let waiting: string[] = [];
+  let writing: Promise<void> | undefined;
+
+  const write = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const text = waiting.join('');
+      waiting = [];
+      try {
+        await append(file, text);
+      } catch (error) {
+        onTrouble(error);
+      }
+    }
+  };
+  const record = (program: string, lines: readonly string[]): void => {
+    const stamp = timestamp(new Date());
+    waiting.push(lines.map((line) => `${stamp} ${program}: ${line}\n`).join(''));
+    writing ??= write().finally(() => {
+      writing = undefined;
+    });
+  };
+
+  return {
+    added: (line) => {
+      const { program, keys } = readLine(line);
+      record(program, [
+        'Starting',
+        `${line}\n`,
+        handshake(program, keys),
+        `${withCommand(line, 'continue')}\n`,
+        'Ended',
+      ]);
+    },
+    removed: (line) => {
+      const { program } = readLine(line);
+      record(program, ['Starting', `${withCommand(line, 'delete')}\n`, 'Ended']);
+    },
+    failed: (line, why) => {
+      const { program } = readLine(line);
+      record(program, ['Starting', oneLine(why), 'Ended']);
+    },
+    flush: async () => {
+      while (writing !== undefined) await writing;
+    },
+  };
+}
+
+async function append(file: string, text: string): Promise<void> {
+  try {
+    await appendFile(file, text, { mode: 0o640 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(dirname(file), { recursive: true, mode: 0o750 });
+    await appendFile(file, text, { mode: 0o640 });
+  }
+}
+
+/** `%d/%02d/%02d %02d:%02d:%02d`, local time. */
+function timestamp(date: Date): string {
+  const two = (number: number): string => String(number).padStart(2, '0');
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('/');
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
+  return `${day} ${time}`;
+}
+
+interface ManagerMessage {
+  readonly parameters: {
+    readonly program: string;
+    readonly alert?: { readonly data?: Record<string, unknown> };
+  };
+}
+
+function readLine(line: string): { program: string; keys: string[] } {
+  const { parameters } = JSON.parse(line) as ManagerMessage;
+  const srcip = parameters.alert?.data?.['srcip'];
+  return { program: parameters.program, keys: typeof srcip === 'string' ? [srcip] : [] };
+}
+
+function handshake(program: string, keys: readonly string[]): string {
+  return JSON.stringify({
+    version: 1,
+    origin: { name: program.slice(program.lastIndexOf('/') + 1), module: 'active-response' },
+    command: 'check_keys',
+    parameters: { keys },
+  });
+}
+
+function withCommand(line: string, command: string): string {
+  return JSON.stringify({ ...(JSON.parse(line) as object), command });
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
+}
