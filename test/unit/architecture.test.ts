@@ -1,0 +1,85 @@
+import { globSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { violations, wrongName } from './import-rules.ts';
+
+describe('the repository', () => {
+  test('keeps the rules of who imports whom', () => {
+    const paths = globSync('{agent,platform}/**/*.ts').map((path) => path.replaceAll('\\', '/'));
+    expect(paths.length).toBeGreaterThan(5);
+    const found = paths.flatMap((path) => violations({ path, text: readFileSync(path, 'utf8') }));
+    expect(found).toEqual([]);
+  });
+
+  test('has no place for odds and ends', () => {
+    const paths = globSync('{agent,platform,build,scripts,test,docs}/**');
+    expect(paths.flatMap((path) => wrongName(path.replaceAll('\\', '/')))).toEqual([]);
+  });
+});
+
+/** The rules are rules only if they find what they forbid. */
+describe('the rules', () => {
+  const from = (path: string, text: string) => violations({ path, text });
+
+  test.each([
+    ['platform/linux/nftables.ts', "import type { Request } from '../../agent/words.ts'"],
+    ['platform/linux/nftables.ts', "import { readFile } from 'node:fs/promises'"],
+    ['platform/linux/nftables.ts', "import { execa } from 'execa'"],
+    ['agent/intake/socket.ts', "import { decide } from '../policy/decide.ts'"],
+    ['agent/intake/dialects/wazuh.ts', "import type { A } from '../../policy/decide.ts'"],
+    ['agent/intake/socket.ts', "export { load } from '../config/load.ts'"],
+    ['agent/intake/socket.ts', "export * from '../config/load.ts'"],
+    ['agent/intake/socket.ts', "const load = () => import('../config/load.ts')"],
+    ['agent/intake/socket.ts', "type A = import('../config/load.ts').A"],
+    ['agent/intake/socket.ts', 'const load = (name: string) => import(name)'],
+    ['agent/engine/lane.ts', "import { flow } from '../flow.ts'"],
+    ['agent/engine/lane.ts', "import { nftables } from '../../platform/linux/nftables.ts'"],
+    ['agent/engine/lane.ts', "import { Driver } from '../../platform/driver.ts'"],
+    ['agent/engine/lane.ts', "import { hosts } from '../../test/kernel/hosts.ts'"],
+    ['agent/engine/lane.ts', "import { schedule } from 'node-cron'"],
+    ['agent/engine/lane.ts', "import { DatabaseSync } from 'node:sqlite'"],
+    ['agent/engine/lane.ts', "const sqlite = process.getBuiltinModule('sqlite')"],
+    ['agent/system/run.ts', "import { spawn } from 'node:child_process'"],
+    ['agent/system/run.ts', "import { spawn } from 'child_process'"],
+    ['agent/system/run.ts', "const { spawn } = require('child_process')"],
+    ['agent/system/log.ts', "import type { Logger } from 'pino'"],
+    ['agent/observe/log.ts', "import yargs from 'yargs/yargs'"],
+    ['agent/words.ts', "import type { Load } from './config/load.ts'"],
+    ['agent/flow.ts', "import { daemon } from './daemon.ts'"],
+    ['agent/flow.ts', "import { add } from './cli/add.ts'"],
+    ['agent/daemon.ts', "import { add } from './cli/add.ts'"],
+    ['agent/cli/add.ts', "import { flow } from '../flow.ts'"],
+    ['agent/main.ts', "import { flow } from './flow.ts'"],
+    ['agent/cli/add.ts', "import { main } from '../main.ts'"],
+    ['agent/engine/lane.ts', "if (process.platform === 'linux') {}"],
+    ['agent/engine/lane.ts', "if (process['platform'] === 'linux') {}"],
+    ['agent/engine/lane.ts', 'const { platform } = process'],
+    ['agent/engine/lane.ts', "import { platform } from 'node:os'"],
+    ['agent/engine/lane.ts', "import os from 'node:os'; os.platform()"],
+    ['agent/engine/lane.ts', '\n'.repeat(301)],
+    ['agent/system/utils.ts', ''],
+    ['agent/helpers/time.ts', ''],
+    ['agent/system/file-helper.ts', ''],
+    ['platform/common/tables.ts', ''],
+  ])('forbid, in %s: %s', (path, text) => {
+    expect(from(path, text)).toHaveLength(1);
+  });
+
+  test.each([
+    ['platform/linux/nftables.ts', "import { parseTarget } from '../target.ts'"],
+    ['platform/linux/nftables.ts', "import ipaddr from 'ipaddr.js'; import 'node:net'"],
+    ['agent/intake/dialects/wazuh.ts', "import { read } from '../frames.ts'"],
+    ['agent/intake/socket.ts', "import ipc from 'node-ipc'"],
+    ['agent/engine/lane.ts', "import { ArError } from '../errors.ts'"],
+    ['agent/engine/lane.ts', "import type { Driver } from '../../platform/driver.ts'"],
+    ['agent/engine/lane.ts', "import { isHost } from '../../platform/target.ts'"],
+    ['agent/engine/chores.ts', "import { schedule } from 'node-cron'"],
+    ['agent/flow.ts', "import { lane } from './engine/lane.ts'"],
+    ['agent/daemon.ts', "import { kinds } from '../platform/index.ts'"],
+    ['agent/daemon.ts', "import { flow } from './flow.ts'; process.platform"],
+    ['agent/cli/add.ts', "const start = () => import('../daemon.ts')"],
+    ['agent/cli/add.ts', "import { version } from '../version.ts'"],
+    ['agent/main.ts', "const run = () => import('./cli/run.ts')"],
+  ])('allow, in %s: %s', (path, text) => {
+    expect(from(path, text)).toEqual([]);
+  });
+});
