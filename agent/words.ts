@@ -93,6 +93,60 @@ export interface Action {
   readonly managerLine?: string;
 }
 
+/**
+ * What an order comes to, given what is held already:
+ * - `apply`: an effect has to be made, or its end moved (`standing`: it is known to be there;
+ *   `uncertain`: it may be there or not, so look first)
+ * - `keep`: it stands, and stands long enough
+ * - `revert`: the effect has to go
+ * - `release`: this action ends; the effect stays for others (`heldBy`) or was never ours
+ * - `absent`: nothing is held that could be deleted, or it is no longer due
+ */
+export type Intent =
+  | {
+      readonly kind: 'apply';
+      readonly order: Order;
+      readonly action: Action;
+      /** There was no live action for this response and target. */
+      readonly isNew: boolean;
+      /** There was one, and it stood. */
+      readonly refreshed: boolean;
+      readonly standing: boolean;
+      readonly uncertain: boolean;
+      /** When the effect is to end, as the longest of its holders has it. */
+      readonly endsAt?: number;
+    }
+  | { readonly kind: 'keep'; readonly order: Order; readonly action: Action }
+  | { readonly kind: 'revert'; readonly order: Order; readonly action: Action }
+  | {
+      readonly kind: 'release';
+      readonly order: Order;
+      readonly action: Action;
+      readonly heldBy: readonly string[];
+    }
+  | { readonly kind: 'absent'; readonly order: Order };
+
+/** What became of an action; members that are absent stay as they are. */
+export interface Change {
+  readonly id: number;
+  readonly state: ActionState;
+  readonly preExisting?: boolean;
+  readonly trouble?: string;
+  /** When to look at it again, for states that are not over. */
+  readonly dueAt?: number;
+  /** Another try did not work. */
+  readonly triedAgain?: boolean;
+}
+
+/** An effect that the machine holds and no action explains: it gets one. */
+export interface Adoption {
+  readonly response: string;
+  readonly target: string;
+  readonly instance: Instance;
+  readonly deadlineAt?: number;
+  readonly reason: string;
+}
+
 /** What became of an order, as it is told to whoever asked. */
 export type Outcome =
   | { readonly kind: 'active'; readonly action: Action; readonly refreshed: boolean }

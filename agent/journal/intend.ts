@@ -1,39 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Action, Instance, Order } from '../words.ts';
+import type { Action, Instance, Intent, Order } from '../words.ts';
 import { type Row, settingsText, toAction } from './rows.ts';
-
-/**
- * What an order comes to, given what is held already:
- * - `apply`: an effect has to be made, or its end moved (`standing`: it is known to be there;
- *   `uncertain`: it may be there or not, so look first)
- * - `keep`: it stands, and stands long enough
- * - `revert`: the effect has to go
- * - `release`: this action ends; the effect stays for others (`heldBy`) or was never ours
- * - `absent`: nothing is held that could be deleted, or it is no longer due
- */
-export type Intent =
-  | {
-      readonly kind: 'apply';
-      readonly order: Order;
-      readonly action: Action;
-      /** There was no live action for this response and target. */
-      readonly isNew: boolean;
-      /** There was one, and it stood. */
-      readonly refreshed: boolean;
-      readonly standing: boolean;
-      readonly uncertain: boolean;
-      /** When the effect is to end, as the longest of its holders has it. */
-      readonly endsAt?: number;
-    }
-  | { readonly kind: 'keep'; readonly order: Order; readonly action: Action }
-  | { readonly kind: 'revert'; readonly order: Order; readonly action: Action }
-  | {
-      readonly kind: 'release';
-      readonly order: Order;
-      readonly action: Action;
-      readonly heldBy: readonly string[];
-    }
-  | { readonly kind: 'absent'; readonly order: Order };
 
 /** Makes the function that turns one order into an intent, writing it down; runs in a transaction. */
 export function createIntender(database: DatabaseSync): (order: Order, now: number) => Intent {

@@ -1,30 +1,9 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { ArError } from '../errors.ts';
-import type { Action, ActionState, Instance, Order } from '../words.ts';
-import { createIntender, type Intent } from './intend.ts';
+import type { Action, ActionState, Adoption, Change, Instance, Intent, Order } from '../words.ts';
+import { createIntender } from './intend.ts';
 import { type OpenedDatabase, openDatabase } from './open.ts';
 import { type Row, settingsText, toAction } from './rows.ts';
-
-/** What became of an action; members that are absent stay as they are. */
-export interface Change {
-  readonly id: number;
-  readonly state: ActionState;
-  readonly preExisting?: boolean;
-  readonly trouble?: string;
-  /** When to look at it again, for states that are not over. */
-  readonly dueAt?: number;
-  /** Another try did not work. */
-  readonly triedAgain?: boolean;
-}
-
-/** An effect that the machine holds and no action explains: it gets one. */
-export interface Adoption {
-  readonly response: string;
-  readonly target: string;
-  readonly instance: Instance;
-  readonly deadlineAt?: number;
-  readonly reason: string;
-}
 
 export interface Counts {
   readonly active: number;

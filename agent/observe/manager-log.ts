@@ -11,7 +11,7 @@ import { dirname } from 'node:path';
 
 export interface ManagerLog {
   /** `line` is what upstream's executable would have received (compact JSON, `command` "add"). */
-  added(line: string): void;
+  added(line: string, key: string): void;
   removed(line: string): void;
   failed(line: string, why: string): void;
   /** Resolves when all that was handed over is written. */
@@ -42,22 +42,22 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
   };
 
   return {
-    added: (line) => {
-      const { program, keys } = readLine(line);
+    added: (line, key) => {
+      const program = programOf(line);
       record(program, [
         'Starting',
         `${line}\n`,
-        handshake(program, keys),
+        handshake(program, key),
         `${withCommand(line, 'continue')}\n`,
         'Ended',
       ]);
     },
     removed: (line) => {
-      const { program } = readLine(line);
+      const program = programOf(line);
       record(program, ['Starting', `${withCommand(line, 'delete')}\n`, 'Ended']);
     },
     failed: (line, why) => {
-      const { program } = readLine(line);
+      const program = programOf(line);
       record(program, ['Starting', oneLine(why), 'Ended']);
     },
     flush: async () => {
@@ -84,25 +84,16 @@ function timestamp(date: Date): string {
   return `${day} ${time}`;
 }
 
-interface ManagerMessage {
-  readonly parameters: {
-    readonly program: string;
-    readonly alert?: { readonly data?: Record<string, unknown> };
-  };
+function programOf(line: string): string {
+  return (JSON.parse(line) as { parameters: { program: string } }).parameters.program;
 }
 
-function readLine(line: string): { program: string; keys: string[] } {
-  const { parameters } = JSON.parse(line) as ManagerMessage;
-  const srcip = parameters.alert?.data?.['srcip'];
-  return { program: parameters.program, keys: typeof srcip === 'string' ? [srcip] : [] };
-}
-
-function handshake(program: string, keys: readonly string[]): string {
+function handshake(program: string, key: string): string {
   return JSON.stringify({
     version: 1,
     origin: { name: program.slice(program.lastIndexOf('/') + 1), module: 'active-response' },
     command: 'check_keys',
-    parameters: { keys },
+    parameters: { keys: [key] },
   });
 }
 

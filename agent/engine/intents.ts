@@ -1,0 +1,171 @@
+import type { Effect } from '../../platform/driver.ts';
+import { ArError, type ErrorCode } from '../errors.ts';
+import type { Action, Change, Intent, Outcome } from '../words.ts';
+import { pauseMs } from './backoff.ts';
+import type { Carried, Carrier } from './carry-out.ts';
+
+/** What became of one intent: what to write down, and what to answer. */
+export interface Carriage {
+  readonly change?: Change;
+  readonly outcome: Outcome | ArError;
+}
+
+type Apply = Extract<Intent, { kind: 'apply' }>;
+type Revert = Extract<Intent, { kind: 'revert' }>;
+
+/** Carries out one batch; no two of its intents have the same target. Answers in their order. */
+export async function carryOutIntents(
+  carrier: Carrier,
+  intents: readonly Intent[],
+  now: number,
+): Promise<Carriage[]> {
+  const applies = intents.filter((intent) => intent.kind === 'apply');
+  const reverts = intents.filter((intent) => intent.kind === 'revert');
+  const carried = new Map<string, Carried>();
+  const keep = (results: readonly Carried[]): void => {
+    for (const one of results) carried.set(one.target.text, one);
+  };
+  if (applies.length > 0) keep(await applyAll(carrier, applies, now));
+  if (reverts.length > 0) {
+    keep(await carrier.revert(reverts.map(({ action }) => ({ target: action.target }))));
+  }
+  return intents.map((intent) => judge(intent, carried.get(intent.order.target.text), now));
+}
+
+async function applyAll(
+  carrier: Carrier,
+  applies: readonly Apply[],
+  now: number,
+): Promise<Carried[]> {
+  const standing = new Set<string>();
+  for (const { standing: stands, order } of applies) if (stands) standing.add(order.target.text);
+  if (applies.some(({ uncertain }) => uncertain)) {
+    const reading = await carrier.inspect();
+    if (!reading.known) {
+      return applies.map(({ order }) => ({
+        target: order.target,
+        result: 'unknown',
+        failure: 'exit',
+        why: reading.why,
+      }));
+    }
+    for (const { target } of reading.effects) standing.add(target.text);
+  }
+  const effects: Effect[] = [];
+  const done: Carried[] = [];
+  for (const { order, endsAt } of applies) {
+    const { target } = order;
+    const stands = standing.has(target.text);
+    // What stands and does not expire by itself is as it should be.
+    if (stands && !carrier.driver.traits.selfExpiring) done.push({ target, result: 'done' });
+    else effects.push(effectOf(target, endsAt, now, stands));
+  }
+  return effects.length === 0 ? done : [...done, ...(await carrier.apply(effects))];
+}
+
+/** `endsAt` in milliseconds since 1970; absent = until it is taken back. */
+export function effectOf(
+  target: Effect['target'],
+  endsAt: number | undefined,
+  now: number,
+  standing: boolean,
+): Effect {
+  return {
+    target,
+    ...(endsAt === undefined ? {} : { expiresInMs: Math.max(1, endsAt - now) }),
+    ...(standing ? { standing } : {}),
+  };
+}
+
+function judge(intent: Intent, carried: Carried | undefined, now: number): Carriage {
+  switch (intent.kind) {
+    case 'absent':
+      return { outcome: notHeld(intent) };
+    case 'keep':
+      return { outcome: { kind: 'active', action: intent.action, refreshed: true } };
+    case 'release':
+      return release(intent.action, intent.order.forget === true, intent.heldBy);
+    case 'apply':
+      return carried === undefined ? lost() : judgeApply(intent, carried, now);
+    case 'revert':
+      return carried === undefined ? lost() : judgeRevert(intent, carried, now);
+  }
+}
+
+function release(action: Action, forget: boolean, heldBy: readonly string[]): Carriage {
+  const state = forget ? 'forgotten' : 'reverted';
+  const ended: Action = { ...action, state };
+  return {
+    change: { id: action.id, state },
+    outcome: forget
+      ? { kind: 'forgotten', action: ended }
+      : { kind: 'reverted', action: ended, stillHeldBy: heldBy },
+  };
+}
+
+function judgeApply(intent: Apply, carried: Carried, now: number): Carriage {
+  const { action, refreshed } = intent;
+  if (carried.result === 'done' || carried.result === 'pre-existing') {
+    const preExisting = carried.result === 'pre-existing';
+    return {
+      change: { id: action.id, state: 'active', preExisting },
+      outcome: { kind: 'active', action: { ...action, state: 'active', preExisting }, refreshed },
+    };
+  }
+  const trouble = carried.why ?? 'no reason given';
+  const settled = carried.result === 'failed';
+  // What was held before goes on being wanted; what is new and did not come about is over.
+  const state = !intent.isNew ? 'missing' : settled ? 'failed' : 'reverting';
+  const after = !intent.isNew
+    ? 'It was held before: the agent goes on trying, see "ar-exec status".'
+    : settled
+      ? 'Nothing was changed.'
+      : 'The agent takes back what may stand of it, see "ar-exec status".';
+  return {
+    change: { id: action.id, state, trouble, dueAt: now + pauseMs(0) },
+    outcome: driverError(carried, `${action.target.text} is not enforced: ${trouble}`, after),
+  };
+}
+
+function judgeRevert(intent: Revert, carried: Carried, now: number): Carriage {
+  const { action } = intent;
+  if (carried.result === 'done') {
+    const ended: Action = { ...action, state: 'reverted' };
+    return {
+      change: { id: action.id, state: 'reverted' },
+      outcome: { kind: 'reverted', action: ended, stillHeldBy: [] },
+    };
+  }
+  const trouble = carried.why ?? 'no reason given';
+  const dueAt = now + pauseMs(action.attempts);
+  return {
+    change: { id: action.id, state: 'reverting', trouble, dueAt, triedAgain: true },
+    outcome: driverError(
+      carried,
+      `${action.target.text} may still be in force: ${trouble}`,
+      'It is tried again until it succeeds, see "ar-exec status".',
+    ),
+  };
+}
+
+function driverError(carried: Carried, message: string, hint: string): ArError {
+  const codes: Partial<Record<string, ErrorCode>> = {
+    timeout: 'driver-timeout',
+    missing: 'driver-unavailable',
+  };
+  return new ArError(codes[carried.failure ?? ''] ?? 'driver-failed', message, hint);
+}
+
+function notHeld({ order }: Extract<Intent, { kind: 'absent' }>): ArError {
+  return new ArError(
+    'not-held',
+    `${order.response} holds nothing for ${order.target.text}`,
+    'Nothing was changed. "ar-exec list" shows what is held.',
+  );
+}
+
+function lost(): Carriage {
+  return {
+    outcome: new ArError('internal', 'a batch lost one of its effects', 'Please report it.'),
+  };
+}

@@ -1,0 +1,145 @@
+import type { Effect, Reading } from '../../platform/driver.ts';
+import type { Action, Change } from '../words.ts';
+import { pauseMs } from './backoff.ts';
+import type { Carried, Carrier } from './carry-out.ts';
+import { effectOf } from './intents.ts';
+import { type Difference, difference, type Repair } from './reconcile.ts';
+
+/** What a comparison of journal and machine led to. */
+export interface Repaired {
+  readonly changes: readonly Change[];
+  /** Actions that are over with this, for the logs. */
+  readonly ended: readonly Action[];
+  /** Effects of ours that nobody explains, left standing for the journal to adopt. */
+  readonly orphans: readonly { readonly target: Effect['target']; readonly expiresInMs?: number }[];
+  readonly reapplied: number;
+  readonly removed: number;
+  /** What could not be put right; somebody has to look again. */
+  readonly trouble?: string;
+}
+
+export interface RepairOptions {
+  /** Live actions of the driver instance. */
+  readonly actions: readonly Action[];
+  readonly now: number;
+  /** Leaves unexplained effects standing instead of removing them. */
+  readonly adopt: boolean;
+}
+
+type Known = Extract<Reading, { known: true }>;
+
+/** Makes the machine hold what the journal says, by difference: nothing is flushed, there is no gap. */
+export async function repair(carrier: Carrier, options: RepairOptions): Promise<Repaired> {
+  const reading = await carrier.inspect();
+  if (!reading.known) return nothing(reading.why);
+  const compared = difference(options.actions, reading, carrier.driver.traits, options.now);
+  const mendTrouble = await mendContainers(carrier, reading, compared);
+  const applied = await applyMissing(carrier, compared, options.now);
+  const reverted = await removeSurplus(carrier, compared, options.adopt);
+  const failed = new Map(
+    [...applied, ...reverted]
+      .filter(({ result }) => result === 'failed' || result === 'unknown')
+      .map((one) => [one.target.text, one]),
+  );
+  const foreign = new Set(
+    applied.filter(({ result }) => result === 'pre-existing').map(({ target }) => target.text),
+  );
+  const trouble = mendTrouble ?? [...failed.values()][0]?.why;
+  return {
+    ...settle(compared, options, failed, foreign, mendTrouble),
+    orphans: options.adopt ? compared.repairs.flatMap(orphanOf) : [],
+    reapplied: applied.length,
+    removed: reverted.length,
+    ...(trouble === undefined ? {} : { trouble }),
+  };
+}
+
+function nothing(trouble: string): Repaired {
+  return { changes: [], ended: [], orphans: [], reapplied: 0, removed: 0, trouble };
+}
+
+async function mendContainers(
+  carrier: Carrier,
+  reading: Known,
+  { verdicts }: Difference,
+): Promise<string | undefined> {
+  const needed = new Set<string>();
+  for (const { action, state, preExisting } of verdicts) {
+    const name = carrier.driver.container(action.target);
+    if (state === 'active' && !preExisting && name !== undefined) needed.add(name);
+  }
+  return carrier.mend(reading, [...needed]);
+}
+
+async function applyMissing(
+  carrier: Carrier,
+  { repairs }: Difference,
+  now: number,
+): Promise<Carried[]> {
+  const effects = repairs.flatMap((one) =>
+    one.kind === 'apply' ? [effectOf(one.target, one.endsAt, now, one.standing)] : [],
+  );
+  return inBatches(carrier, effects, carrier.apply);
+}
+
+async function removeSurplus(
+  carrier: Carrier,
+  { repairs }: Difference,
+  adopt: boolean,
+): Promise<Carried[]> {
+  const effects = repairs.flatMap((one) =>
+    one.kind === 'revert' || (one.kind === 'orphan' && !adopt) ? [{ target: one.target }] : [],
+  );
+  return inBatches(carrier, effects, carrier.revert);
+}
+
+async function inBatches(
+  carrier: Carrier,
+  effects: readonly Effect[],
+  work: (effects: readonly Effect[]) => Promise<Carried[]>,
+): Promise<Carried[]> {
+  const { batchSize } = carrier.driver.traits;
+  const results: Carried[] = [];
+  for (let start = 0; start < effects.length; start += batchSize) {
+    results.push(...(await work(effects.slice(start, start + batchSize))));
+  }
+  return results;
+}
+
+function settle(
+  { verdicts }: Difference,
+  { now }: RepairOptions,
+  failed: ReadonlyMap<string, Carried>,
+  foreign: ReadonlySet<string>,
+  mendTrouble: string | undefined,
+): Pick<Repaired, 'changes' | 'ended'> {
+  const changes: Change[] = [];
+  const ended: Action[] = [];
+  for (const { action, ...verdict } of verdicts) {
+    const { id } = action;
+    const why = failed.get(action.target.text)?.why;
+    if (verdict.state === 'reverted') {
+      if (why === undefined) {
+        changes.push({ id, state: 'reverted' });
+        ended.push({ ...action, state: 'reverted' });
+      } else {
+        const dueAt = now + pauseMs(action.attempts);
+        changes.push({ id, state: 'reverting', trouble: why, dueAt, triedAgain: true });
+      }
+      continue;
+    }
+    const trouble = why ?? (verdict.preExisting ? undefined : mendTrouble);
+    const preExisting = verdict.preExisting || foreign.has(action.target.text);
+    if (trouble !== undefined) changes.push({ id, state: 'missing', trouble });
+    else if (action.state !== 'active' || action.preExisting !== preExisting) {
+      changes.push({ id, state: 'active', preExisting });
+    }
+  }
+  return { changes, ended };
+}
+
+function orphanOf(one: Repair): Repaired['orphans'][number][] {
+  if (one.kind !== 'orphan') return [];
+  const { expiresInMs } = one.found;
+  return [{ target: one.target, ...(expiresInMs === undefined ? {} : { expiresInMs }) }];
+}
