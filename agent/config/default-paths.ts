@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { ArError } from '../errors.ts';
+
+/** Where things are when nothing else is said. */
+export interface DefaultPaths {
+  readonly configFile: string;
+  /** Holds the journal; only the agent has access. */
+  readonly stateFolder: string;
+  readonly socket: string;
+  readonly activeResponsesLog: string;
+}
+
+/** Where a manager's agent keeps its logs, and reads active-responses.log from. */
+const managerLogs = '/var/ossec/logs';
+
+/** The default paths of an operating system. A manager's log folder is used where there is one. */
+export function defaultPaths(
+  platform: string = process.platform,
+  exists: (path: string) => boolean = existsSync,
+): DefaultPaths {
+  if (platform !== 'linux') {
+    throw new ArError(
+      'config-invalid',
+      `ar-exec has no default paths for ${platform}`,
+      'Run it on Linux, the only system that it knows so far.',
+    );
+  }
+  const logFolder = exists(managerLogs) ? managerLogs : '/var/log/ar-exec';
+  return {
+    configFile: '/etc/ar-exec/ar-exec.conf',
+    stateFolder: '/var/lib/ar-exec',
+    socket: '/run/ar-exec/ar-exec.sock',
+    activeResponsesLog: `${logFolder}/active-responses.log`,
+  };
+}

@@ -1,0 +1,98 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ArError } from '../errors.ts';
+import { defaultPaths } from './default-paths.ts';
+import type { Known } from './section-values.ts';
+import { type Config, readConfig } from './settings.ts';
+import { longestFileBytes, tooLong } from './xml.ts';
+
+/** A configuration and what there is to say about it. */
+export interface Loaded {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+  /** The file that was read; absent when there is none and everything has its default. */
+  readonly file?: string;
+}
+
+/** Loads the configuration. A file that is named must be there, the default one need not be. */
+export async function loadConfig(options: { file?: string; known: Known }): Promise<Loaded> {
+  const file = options.file ?? defaultPaths().configFile;
+  const found = await readTrusted(file, options.file !== undefined);
+  if (found === undefined) return readConfig('', file, options.known);
+  const { config, warnings } = readConfig(found.text, file, options.known);
+  return { config, warnings: [...found.warnings, ...warnings], file };
+}
+
+/** On a folder: only a file's owner may rename or remove it. */
+const stickyBit = 0o1000;
+
+interface FileText {
+  readonly text: string;
+  readonly warnings: readonly string[];
+}
+
+async function readTrusted(file: string, required: boolean): Promise<FileText | undefined> {
+  let handle: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await handle.stat();
+    if (!found.isFile()) throw unusable(file, 'is not a regular file', 'Name a file.');
+    if (found.size > longestFileBytes) throw tooLong(file);
+    const folder = dirname(await realpath(file));
+    const warnings = [...judgeAccess(file, found), ...judgeAccess(folder, await stat(folder))];
+    return { text: await handle.readFile('utf8'), warnings };
+  } catch (error) {
+    if (error instanceof ArError) throw error;
+    if (isAbsent(error) && !required) return undefined;
+    throw unreadable(file, error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/**
+ * Whoever can change the configuration of an agent that runs as root can do what root can.
+ *
+ * A manager's own file is writable by the manager's group (root:wazuh 0660 in a folder with 0770), so
+ * a group gets a warning; everybody, and an owner who is neither root nor us, are refused.
+ */
+function judgeAccess(path: string, found: Stats): string[] {
+  const own = process.getuid?.();
+  // Windows has no such bits; there the folder's access list decides.
+  if (own === undefined) return [];
+  const sticky = found.isDirectory() && (found.mode & stickyBit) !== 0;
+  if ((found.mode & 0o002) !== 0 && !sticky) {
+    throw unusable(path, 'can be written by everybody', `Run: chmod o-w ${path}`);
+  }
+  const foreign = found.uid !== 0 && found.uid !== own;
+  if (foreign && found.isFile()) {
+    throw unusable(path, `belongs to the user ${found.uid}`, `Run: chown root ${path}`);
+  }
+  if (foreign) return [`${path} belongs to the user ${found.uid}, who can replace what is in it`];
+  if ((found.mode & 0o020) !== 0 && !sticky) {
+    return [`${path} can be written by the group ${found.gid}, which can thereby do what root can`];
+  }
+  return [];
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function unreadable(file: string, cause: unknown): ArError {
+  const why = isAbsent(cause) ? 'does not exist' : `cannot be read (${codeOf(cause) ?? cause})`;
+  return new ArError('config-invalid', `${file} ${why}`, 'Name a file that can be read.', {
+    cause,
+  });
+}
+
+function unusable(file: string, why: string, hint: string): ArError {
+  return new ArError('config-invalid', `${file} ${why}`, hint);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,103 @@
+import type { Target } from '../../platform/target.ts';
+import { suggestion } from './nearest.ts';
+import { configError, quote, type Remark, remarkAt } from './place.ts';
+import { type Known, readDrivers, readSetting, readTargets } from './section-values.ts';
+import type { Setting, SettingWithDefault } from './setting.ts';
+import type { Element } from './xml.ts';
+
+/** The settings that may be given any number of times. */
+export const repeatable = ['never_block', 'driver'];
+
+interface Context {
+  readonly file: string;
+  readonly known: Known;
+  /** The settings that are given once at most. */
+  readonly single: readonly Setting<unknown>[];
+}
+
+/** What the `<ar-exec>` sections of a file say. */
+interface Sections {
+  readonly neverBlock: readonly Target[];
+  readonly drivers: ReadonlyMap<string, readonly string[]>;
+  readonly remarks: readonly Remark[];
+  /** A setting's value, if it is given. */
+  value<T>(setting: Setting<T>): T | undefined;
+  /** A setting's value or its default. */
+  valueOr<T>(setting: SettingWithDefault<T>): T;
+}
+
+/** Reads every `<ar-exec>` section, wherever in the file it stands, as if they were one. */
+export function readSections(document: Element, context: Context): Sections {
+  const sections = named(document, 'ar-exec');
+  const { found, remarks } = collect(sections, context);
+  const ofResponses = readDrivers(found.get('driver') ?? [], context);
+  const value = <T>(setting: Setting<T>): T | undefined => {
+    const element = found.get(setting.element)?.at(-1);
+    return element === undefined ? undefined : readSetting(setting, element, context.file);
+  };
+  return {
+    neverBlock: (found.get('never_block') ?? []).flatMap((it) => readTargets(it, context.file)),
+    drivers: ofResponses.drivers,
+    remarks: [...remarks, ...ofResponses.remarks],
+    value,
+    valueOr: (setting) => value(setting) ?? setting.fallback,
+  };
+}
+
+function named(element: Element, name: string): Element[] {
+  return element.children.flatMap((it) => (it.name === name ? [it] : named(it, name)));
+}
+
+/** Text of ours that is not understood is refused: a `#` may be meant to disable what follows it. */
+function refuseText(element: Element, file: string): void {
+  if (element.text === '') return;
+  const [stray] = element.stray;
+  throw configError(
+    file,
+    stray ?? element,
+    `<${element.name}> holds text outside of a setting: ${quote(stray?.message ?? element.text)}`,
+    'Write comments as <!-- ... -->, settings as <name>value</name>.',
+  );
+}
+
+/** Sorts the elements by the setting they are for. */
+function collect(sections: readonly Element[], { file, single }: Context) {
+  const names = [...repeatable, ...single.map((setting) => setting.element)];
+  const groups = new Set(
+    names.filter((it) => it.includes('/')).map((it) => it.split('/')[0] ?? it),
+  );
+  const found = new Map<string, Element[]>();
+  const remarks: Remark[] = [];
+
+  const take = (name: string, element: Element) => {
+    const before = found.get(name) ?? [];
+    const last = before.at(-1);
+    if (last !== undefined && !repeatable.includes(name)) {
+      const message = `<${element.name}> is given on line ${last.line} already: this one counts`;
+      remarks.push(remarkAt(element, message));
+    }
+    before.push(element);
+    found.set(name, before);
+  };
+  const visit = (parent: Element, prefix: string) => {
+    refuseText(parent, file);
+    for (const element of parent.children) {
+      const name = `${prefix}${element.name}`;
+      if (groups.has(name)) visit(element, `${name}/`);
+      else if (names.includes(name)) take(name, element);
+      else remarks.push(remarkAt(element, unknownSetting(name, [...names, ...groups])));
+    }
+  };
+  for (const section of sections) visit(section, '');
+  return { found, remarks };
+}
+
+/** Says that there is no such setting, and which one may have been meant. */
+function unknownSetting(path: string, known: readonly string[]): string {
+  const name = path.split('/').at(-1) ?? path;
+  const moved = known.find((it) => it.split('/').at(-1) === name);
+  if (moved === undefined)
+    return `<${name}> is not a setting: it is not taken.${suggestion(path, known)}`;
+  const place = moved.includes('/') ? moved.split('/')[0] : 'ar-exec';
+  return `<${name}> is not taken here: it belongs into <${place}>`;
+}

@@ -1,0 +1,97 @@
+import { isAbsolute, normalize } from 'node:path';
+import { describeDuration, parseDuration } from './duration.ts';
+
+/** One setting: how it is written and what it takes. */
+export interface Setting<T> {
+  /** Its element's name; inside a group `group/name`. */
+  readonly element: string;
+  /** What it takes, as messages and docs/configuration.md say it. */
+  readonly form: string;
+  /** Understands the text of the element; `undefined` when it does not have the form. */
+  read(text: string): T | undefined;
+}
+
+/** A setting that has a value without being written. */
+export interface SettingWithDefault<T> extends Setting<T> {
+  readonly fallback: T;
+}
+
+export function wholeNumber(
+  element: string,
+  fallback: number,
+  { min, max }: { min: number; max: number },
+): SettingWithDefault<number> {
+  return {
+    element,
+    fallback,
+    form: `${min} to ${max}`,
+    read(text) {
+      if (!/^\d{1,15}$/.test(text)) return undefined;
+      const value = Number(text);
+      return value >= min && value <= max ? value : undefined;
+    },
+  };
+}
+
+/** A duration, in seconds. */
+export function duration(
+  element: string,
+  fallback: number,
+  { min, max }: { min: number; max: number },
+): SettingWithDefault<number> {
+  return {
+    element,
+    fallback,
+    form: `${describeDuration(min)} to ${describeDuration(max)}`,
+    read(text) {
+      const seconds = secondsOf(text);
+      return seconds !== undefined && seconds >= min && seconds <= max ? seconds : undefined;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(
+  element: string,
+  fallback: T,
+  choices: readonly T[],
+): SettingWithDefault<T> {
+  return {
+    element,
+    fallback,
+    form: choices.map((choice) => (choice === '' ? 'empty' : choice)).join(', '),
+    read: (text) => choices.find((choice) => choice === text),
+  };
+}
+
+export function absolutePath(element: string): Setting<string> {
+  return { element, form: 'an absolute path', read: readPath };
+}
+
+export function absolutePathOr(element: string, fallback: string): SettingWithDefault<string> {
+  return { ...absolutePath(element), fallback };
+}
+
+/** A group of the operating system, as shadow's useradd and BSD's pw take it. */
+export function groupName(element: string, fallback: string): SettingWithDefault<string> {
+  return {
+    element,
+    fallback,
+    form: 'a group name',
+    read: (text) => (/^[a-z_][a-z0-9_.-]{0,31}$/i.test(text) ? text : undefined),
+  };
+}
+
+function secondsOf(text: string): number | undefined {
+  try {
+    return parseDuration(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Only in its shortest spelling: a path with `..` in it names another file than it seems to. */
+function readPath(text: string): string | undefined {
+  const plain = text.length <= 1024 && isAbsolute(text) && normalize(text) === text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return plain && !/[\\/]$|[\u0000-\u001f]/.test(text) ? text : undefined;
+}

@@ -1,0 +1,127 @@
+import type { Target } from '../../platform/target.ts';
+import { readManagerPart } from './manager-part.ts';
+import { describePlace } from './place.ts';
+import type { Known } from './section-values.ts';
+import { readSections } from './sections.ts';
+import {
+  absolutePath,
+  absolutePathOr,
+  duration,
+  groupName,
+  oneOf,
+  wholeNumber,
+} from './setting.ts';
+import { readXml } from './xml.ts';
+
+/** Everything that can be configured. docs/configuration.md has the elements and their bounds. */
+export interface Config {
+  /** Addresses and prefixes that are never blocked, besides those the agent protects by itself. */
+  readonly neverBlock: readonly Target[];
+  /** The managers, as written: addresses or host names. They are never blocked either. */
+  readonly managers: readonly string[];
+  /** The shortest prefix length that a block may have, IPv4. Default 16. */
+  readonly widestPrefixIpv4: number;
+  /** The same, IPv6. Default 32. */
+  readonly widestPrefixIpv6: number;
+  /** Response → the drivers it may use, in order of preference. Default: none, the agent chooses. */
+  readonly drivers: ReadonlyMap<string, readonly string[]>;
+  /** Which iptables to use where there are two. Default '': the one that is in use already. */
+  readonly iptablesVariant: 'nft' | 'legacy' | '';
+  /** The file that host-deny edits. Default /etc/hosts.deny. */
+  readonly hostsDenyFile: string;
+  /** What happens to standing effects when the agent is stopped. Default 'keep'. */
+  readonly onStop: 'keep' | 'revert';
+  /** The group that may use the socket, besides root. Default 'ar-exec'. */
+  readonly socketGroup: string;
+  readonly limits: {
+    /** Connections to the socket at a time. Default 256. */
+    readonly connections: number;
+    /** Bytes of one message. Default 65536. */
+    readonly messageBytes: number;
+    /** Requests that wait to be carried out. Default 100000. */
+    readonly pendingRequests: number;
+    /** Actions that stand at a time. Default 100000. */
+    readonly activeActions: number;
+  };
+  readonly history: {
+    /** Days for which an ended action is remembered. Default 30. */
+    readonly keepDays: number;
+    /** Ended actions that are remembered at most. Default 100000. */
+    readonly keepEntries: number;
+  };
+  /** Seconds between two comparisons of the machine with the journal. Default 60. */
+  readonly reconcileEverySeconds: number;
+  /** The least important messages that are logged. Default 'info'. */
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** The log's file. Default: none, standard output. */
+  readonly logFile: string | undefined;
+  /** The file that a manager's agent reads. Default: none here, default-paths.ts decides. */
+  readonly activeResponsesLog: string | undefined;
+}
+
+/** The settings that are given once at most. */
+export const settings = {
+  widestPrefixIpv4: wholeNumber('widest_prefix_ipv4', 16, { min: 1, max: 32 }),
+  widestPrefixIpv6: wholeNumber('widest_prefix_ipv6', 32, { min: 1, max: 128 }),
+  iptablesVariant: oneOf('iptables_variant', '', ['nft', 'legacy', '']),
+  hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
+  onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
+  socketGroup: groupName('socket_group', 'ar-exec'),
+  connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
+  messageBytes: wholeNumber('limits/message_bytes', 65_536, { min: 1024, max: 1_048_576 }),
+  pendingRequests: wholeNumber('limits/pending_requests', 100_000, { min: 1, max: 1_000_000 }),
+  activeActions: wholeNumber('limits/active_actions', 100_000, { min: 1, max: 1_000_000 }),
+  keepDays: wholeNumber('history/keep_days', 30, { min: 1, max: 3650 }),
+  keepEntries: wholeNumber('history/keep_entries', 100_000, { min: 1, max: 10_000_000 }),
+  reconcileEvery: duration('reconcile_every', 60, { min: 5, max: 86_400 }),
+  logLevel: oneOf('log_level', 'info', ['debug', 'info', 'warn', 'error']),
+  logFile: absolutePath('log_file'),
+  activeResponsesLog: absolutePath('active_responses_log'),
+};
+
+/** Reads the text of a configuration file. Warnings name their place and are in its order. */
+export function readConfig(
+  text: string,
+  file: string,
+  known: Known,
+): { config: Config; warnings: readonly string[] } {
+  const document = readXml(text, file);
+  const manager = readManagerPart(document);
+  const ours = readSections(document, { file, known, single: Object.values(settings) });
+  const { value, valueOr } = ours;
+
+  const config: Config = {
+    neverBlock: withoutRepeats([...ours.neverBlock, ...manager.neverBlock]),
+    managers: manager.managers,
+    widestPrefixIpv4: valueOr(settings.widestPrefixIpv4),
+    widestPrefixIpv6: valueOr(settings.widestPrefixIpv6),
+    drivers: ours.drivers,
+    iptablesVariant: valueOr(settings.iptablesVariant),
+    hostsDenyFile: valueOr(settings.hostsDenyFile),
+    onStop: valueOr(settings.onStop),
+    socketGroup: valueOr(settings.socketGroup),
+    limits: {
+      connections: valueOr(settings.connections),
+      messageBytes: valueOr(settings.messageBytes),
+      pendingRequests: valueOr(settings.pendingRequests),
+      activeActions: valueOr(settings.activeActions),
+    },
+    history: {
+      keepDays: valueOr(settings.keepDays),
+      keepEntries: valueOr(settings.keepEntries),
+    },
+    reconcileEverySeconds: valueOr(settings.reconcileEvery),
+    logLevel: valueOr(settings.logLevel),
+    logFile: value(settings.logFile),
+    activeResponsesLog: value(settings.activeResponsesLog),
+  };
+
+  const remarks = [...manager.remarks, ...ours.remarks].sort(
+    (a, b) => a.line - b.line || a.column - b.column,
+  );
+  return { config, warnings: remarks.map((remark) => describePlace(file, remark, remark.message)) };
+}
+
+function withoutRepeats(targets: readonly Target[]): Target[] {
+  return [...new Map(targets.map((target) => [target.text, target])).values()];
+}

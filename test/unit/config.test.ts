@@ -1,0 +1,463 @@
+import { chmod, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultPaths } from '../../agent/config/default-paths.ts';
+import { loadConfig } from '../../agent/config/load.ts';
+import { readConfig } from '../../agent/config/settings.ts';
+import { readXml } from '../../agent/config/xml.ts';
+import { ArError } from '../../agent/errors.ts';
+
+const known = {
+  responses: ['firewall-drop', 'host-deny'],
+  drivers: ['nftables', 'ipset', 'iptables', 'hosts-deny'],
+};
+const fixture = new URL('../fixtures/wazuh-agent.conf', import.meta.url).pathname;
+
+const read = (text: string) => readConfig(text, 'f.conf', known);
+const readOurs = (inner: string) => read(`<ar-exec>\n${inner}\n</ar-exec>`);
+const texts = (targets: readonly { text: string }[]) => targets.map((target) => target.text);
+
+function refusal(text: string): { code: string; message: string; hint: string } {
+  try {
+    read(text);
+  } catch (error) {
+    if (error instanceof ArError) return error;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+describe('settings', () => {
+  it.each(['', '  \n', '<!-- nothing -->', '<ossec_config/>', '<ar-exec/>', '\uFEFF<ar-exec/>'])(
+    'have defaults: %j',
+    (text) => {
+      const { config, warnings } = read(text);
+      expect(warnings).toEqual([]);
+      expect(config).toEqual({
+        neverBlock: [],
+        managers: [],
+        widestPrefixIpv4: 16,
+        widestPrefixIpv6: 32,
+        drivers: new Map(),
+        iptablesVariant: '',
+        hostsDenyFile: '/etc/hosts.deny',
+        onStop: 'keep',
+        socketGroup: 'ar-exec',
+        limits: {
+          connections: 256,
+          messageBytes: 65_536,
+          pendingRequests: 100_000,
+          activeActions: 100_000,
+        },
+        history: { keepDays: 30, keepEntries: 100_000 },
+        reconcileEverySeconds: 60,
+        logLevel: 'info',
+        logFile: undefined,
+        activeResponsesLog: undefined,
+      });
+    },
+  );
+
+  it('are all read', () => {
+    const { config, warnings } = readOurs(`
+      <never_block>192.0.2.1, 198.51.100.77/24
+        2001:DB8::1</never_block>
+      <widest_prefix_ipv4>24</widest_prefix_ipv4> <widest_prefix_ipv6>48</widest_prefix_ipv6>
+      <driver response="firewall-drop">ipset, iptables</driver>
+      <driver response='host-deny'>hosts-deny</driver>
+      <iptables_variant>legacy</iptables_variant>
+      <hosts_deny_file>/srv/deny</hosts_deny_file>
+      <on_stop>revert</on_stop> <socket_group>soc</socket_group>
+      <limits>
+        <connections>8</connections> <message_bytes>4096</message_bytes>
+        <pending_requests>9</pending_requests> <active_actions>10</active_actions>
+      </limits>
+      <history> <keep_days>7</keep_days> <keep_entries>100</keep_entries> </history>
+      <reconcile_every>5m</reconcile_every>
+      <log_level>debug</log_level> <log_file>/var/log/a.log</log_file>
+      <active_responses_log>/var/log/b.log</active_responses_log>`);
+    expect(warnings).toEqual([]);
+    expect(texts(config.neverBlock)).toEqual(['192.0.2.1', '198.51.100.0/24', '2001:db8::1']);
+    expect({ ...config, neverBlock: [] }).toEqual({
+      neverBlock: [],
+      managers: [],
+      widestPrefixIpv4: 24,
+      widestPrefixIpv6: 48,
+      drivers: new Map([
+        ['firewall-drop', ['ipset', 'iptables']],
+        ['host-deny', ['hosts-deny']],
+      ]),
+      iptablesVariant: 'legacy',
+      hostsDenyFile: '/srv/deny',
+      onStop: 'revert',
+      socketGroup: 'soc',
+      limits: { connections: 8, messageBytes: 4096, pendingRequests: 9, activeActions: 10 },
+      history: { keepDays: 7, keepEntries: 100 },
+      reconcileEverySeconds: 300,
+      logLevel: 'debug',
+      logFile: '/var/log/a.log',
+      activeResponsesLog: '/var/log/b.log',
+    });
+  });
+
+  it('are gathered from every section, wherever it stands', () => {
+    const { config } = read(`
+      <ar-exec><never_block>192.0.2.1</never_block></ar-exec>
+      <ossec_config><ar-exec><limits><connections>3</connections></limits></ar-exec></ossec_config>
+      <agent_config os="Linux"><x><ar-exec><never_block>192.0.2.2</never_block></ar-exec></x></agent_config>`);
+    expect(texts(config.neverBlock)).toEqual(['192.0.2.1', '192.0.2.2']);
+    expect(config.limits.connections).toBe(3);
+  });
+
+  it.each([
+    ['<widest_prefix_ipv4>33</widest_prefix_ipv4>', '1 to 32'],
+    ['<widest_prefix_ipv4>0</widest_prefix_ipv4>', '1 to 32'],
+    ['<widest_prefix_ipv6>129</widest_prefix_ipv6>', '1 to 128'],
+    ['<limits><connections>0</connections></limits>', '1 to 10000'],
+    ['<limits><connections>-1</connections></limits>', '1 to 10000'],
+    ['<limits><message_bytes>64k</message_bytes></limits>', '1024 to 1048576'],
+    ['<limits><active_actions>1e3</active_actions></limits>', '1 to 1000000'],
+    ['<history><keep_days></keep_days></history>', '1 to 3650'],
+    ['<reconcile_every>1s</reconcile_every>', '5s to 1d'],
+    ['<reconcile_every>often</reconcile_every>', '5s to 1d'],
+    ['<on_stop>Keep</on_stop>', 'keep, revert'],
+    ['<iptables_variant>nftables</iptables_variant>', 'nft, legacy, empty'],
+    ['<hosts_deny_file>hosts.deny</hosts_deny_file>', 'an absolute path'],
+    ['<hosts_deny_file>/etc/../x</hosts_deny_file>', 'an absolute path'],
+    ['<log_file>/var/log/</log_file>', 'an absolute path'],
+    ['<log_file>/var/l\nog</log_file>', 'an absolute path'],
+    ['<socket_group>a b</socket_group>', 'a group name'],
+  ])('out of bounds are refused with their place: %s', (element, form) => {
+    const found = refusal(`<ar-exec>\n  ${element}</ar-exec>`);
+    expect(found.code).toBe('config-invalid');
+    expect(found.message).toMatch(/^f\.conf:2:\d+: <\w+> is "/);
+    expect(found.hint).toContain(form);
+  });
+
+  it.each([
+    ['<never_block>gateway.example.org</never_block>', 'which is not an address or a prefix'],
+    ['<never_block>192.168.</never_block>', 'which is not an address or a prefix'],
+    ['<never_block>127.1</never_block>', 'which is not an address or a prefix'],
+    ['<never_block>10.0.0.0/33</never_block>', 'which is not an address or a prefix'],
+    ['<driver>nftables</driver>', '<driver> names no response'],
+    ['<driver response="firewall-drop"> </driver>', '<driver> names no driver'],
+    ['<driver response="firewal-drop">nftables</driver>', 'Did you mean "firewall-drop"?'],
+    ['<driver response="firewall-drop">nftable</driver>', 'Did you mean "nftables"?'],
+    ['<driver response="host‐deny">hosts-deny</driver>', 'Did you mean "host-deny"?'],
+    ['<on_stop><keep/></on_stop>', '<on_stop> holds <keep>, where only text belongs'],
+    ['# off: <on_stop>revert</on_stop>', 'text outside of a setting: "# off:"'],
+    ['<limits>256</limits>', '<limits> holds text outside of a setting: "256"'],
+  ])('that make no sense are refused: %s', (element, message) => {
+    expect(refusal(`<ar-exec>${element}</ar-exec>`).message).toContain(message);
+  });
+});
+
+describe('warnings', () => {
+  it('tell of an unknown element, and which one may be meant', () => {
+    const { warnings } = readOurs(
+      '<never-block>192.0.2.1</never-block>\n<limits><conections>1</conections><on_stop/></limits>\n<connections>4</connections>\n<colour/>',
+    );
+    expect(warnings).toEqual([
+      'f.conf:2:1: <never-block> is not a setting: it is not taken. Did you mean "never_block"?',
+      'f.conf:3:9: <conections> is not a setting: it is not taken. Did you mean "limits/connections"?',
+      'f.conf:3:35: <on_stop> is not taken here: it belongs into <ar-exec>',
+      'f.conf:4:1: <connections> is not taken here: it belongs into <limits>',
+      'f.conf:5:1: <colour> is not a setting: it is not taken.',
+    ]);
+  });
+
+  it('tell of a setting that is given twice', () => {
+    const { config, warnings } = readOurs(
+      '<on_stop>keep</on_stop>\n<on_stop>revert</on_stop>\n<driver response="host-deny">hosts-deny</driver>\n<driver response="host-deny">hosts-deny</driver>',
+    );
+    expect(config.onStop).toBe('revert');
+    expect(warnings).toEqual([
+      'f.conf:3:1: <on_stop> is given on line 2 already: this one counts',
+      'f.conf:5:1: the drivers of "host-deny" are named above already: these count',
+    ]);
+  });
+
+  it("are not given for what is the manager's", () => {
+    const file =
+      '<ossec_config><ruleset><never_block>x</never_block></ruleset> text <a/></ossec_config>';
+    expect(read(file).warnings).toEqual([]);
+  });
+
+  it('tell of text outside of the roots', () => {
+    expect(read('<ossec_config/>\nfile: new <ossec_config/>').warnings).toEqual([
+      'f.conf:2:1: "file: new" stands outside of every element: it is not taken',
+    ]);
+  });
+
+  it('tell that # starts no comment', () => {
+    const file =
+      '<ossec_config>\n  <global/> # <global><white_list>192.0.2.1</white_list></global>\n</ossec_config>';
+    const { config, warnings } = read(file);
+    expect(texts(config.neverBlock)).toEqual(['192.0.2.1']);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^f\.conf:2:13: "#" does not start a comment/),
+    ]);
+  });
+});
+
+describe("the manager's part", () => {
+  it('gives its white list, as far as that is addresses', () => {
+    const entries = [
+      '127.0.0.1',
+      '^localhost.localdomain$',
+      '10.1.0.0/16',
+      '192.168.',
+      '10.0.0.0/255.0.0.0',
+      'db.example.org',
+    ];
+    const lines = entries.map((entry) => `<white_list>${entry}</white_list>`).join('\n');
+    const { config, warnings } = read(`<ossec_config><global>\n${lines}\n</global></ossec_config>`);
+    expect(texts(config.neverBlock)).toEqual(['127.0.0.1', '10.1.0.0/16']);
+    expect(warnings).toEqual([
+      'f.conf:5:1: the white_list entry "192.168." is not taken as never_block: write it as a prefix, 192.168.0.0/16',
+      'f.conf:6:1: the white_list entry "10.0.0.0/255.0.0.0" is not taken as never_block: write its mask as a length, like /24',
+      'f.conf:7:1: the white_list entry "db.example.org" is not taken as never_block: it is not an address, and names are not looked up',
+    ]);
+  });
+
+  it('gives the managers, as written', () => {
+    const { config, warnings } = read(`<ossec_config><client>
+      <server-ip>192.0.2.5</server-ip> <server-hostname>old.example.org</server-hostname>
+      <server><address>2001:db8::5</address></server>
+      <server><address>192.0.2.5</address></server>
+      <server><address>MANAGER_IP</address></server>
+      <server><address>a;b</address></server>
+    </client></ossec_config>`);
+    expect([...config.managers].sort()).toEqual(['192.0.2.5', '2001:db8::5', 'old.example.org']);
+    expect(warnings).toEqual([
+      'f.conf:5:15: "MANAGER_IP" stands for the manager\'s address: it is not taken',
+      'f.conf:6:15: "a;b" is neither an address nor a host name',
+    ]);
+  });
+});
+
+describe('the format', () => {
+  it('takes what the parser of the managers takes', () => {
+    const root = readXml(
+      '<!-- a -- b -----><a>x && y &amp; z <!-- <b> --></a>\r\n<q>\\<Query Path="&">\\</Query></q><c d="1 & 2">[[]]></c><e><![CDATA[<&>]]></e>',
+      'f',
+    );
+    expect(root.children.map((it) => it.text)).toEqual([
+      'x && y & z',
+      '<Query Path="&"></Query>',
+      '[[]]>',
+      '<&>',
+    ]);
+    expect(root.children.map(({ line, column }) => [line, column])).toEqual([
+      [1, 19],
+      [2, 1],
+      [2, 34],
+      [2, 56],
+    ]);
+    expect(root.children[2]?.attributes).toEqual({ d: '1 & 2' });
+  });
+
+  it('takes an XML declaration', () => {
+    expect(read('<?xml version="1.0" encoding="UTF-8"?>\n<ar-exec/>').warnings).toEqual([]);
+  });
+
+  it.each([
+    [
+      '<a>\n  <active\u2010response>\n  </active\u2010response></a>',
+      'f.conf:2:3: "active\u2010response" is written with a typographic hyphen',
+      '<active-response>',
+    ],
+    ['<a></a\u2013b>', 'f.conf:1:4: "/a\u2013b" is written with a typographic hyphen', '</a-b>'],
+    [
+      '<active-response>\n  <level>7</level>\n<active-response>\n',
+      'f.conf:3:1: <active-response> is opened again here, inside the <active-response> of line 1, and not closed',
+      'If it was meant to close it, write "</active-response>".',
+    ],
+    [
+      '<ar>\n<location>local<location>\n<level>7</level></ar>',
+      'f.conf:2:16: <location> is opened again here, inside the <location> of line 2',
+      '"</location>"',
+    ],
+    ['<a>\n<b>\n</a>', 'f.conf:2:1: </a> comes on line 3 before <b> is closed', '"</b>"'],
+    ['<a>\n<b></b>', 'f.conf:1:1: the file ends on line 2 before <a> is closed', '"</a>"'],
+    ['<a/>\n</b>', 'f.conf:2:4: unmatched closing tag: b', 'Mend'],
+    ['<a> # if x < 3 </a>', 'f.conf:1:13: disallowed character in tag name', '<!-- ... -->'],
+    ['<a>1 < 2</a>', 'f.conf:1:7: disallowed character in tag name', '&lt;'],
+    ['<a>\n <!-- x </a>', 'f.conf:2:2: the comment that starts here does not end', '-->'],
+    ['never_block: 192.0.2.1', 'f.conf:1:1: there is text but no element', 'Check'],
+    ['<?xml version="1.0"', 'f.conf:1:6: an XML declaration must be', 'Mend'],
+    ['<a>\u0000</a>', 'f.conf:1:4: disallowed character', 'Mend'],
+    ['<a b></a>', 'attribute without value', 'Mend'],
+    ['<a', 'unexpected end', 'Mend'],
+    ['<a>&#0;</a>', 'malformed character entity', 'Mend'],
+    [
+      '<a>'.repeat(33) + '</a>'.repeat(33),
+      'f.conf:1:97: <a> stands more than 32 elements deep',
+      '',
+    ],
+    [`<a>${'x'.repeat(1024 * 1024)}</a>`, 'f.conf is longer than 1048576 bytes', ''],
+  ])('tells what is broken, where, and the mend: %#', (text, message, hint) => {
+    const found = refusal(text);
+    expect(found.code).toBe('config-invalid');
+    expect(found.message).toContain(message);
+    expect(found.hint).toContain(hint);
+  });
+
+  it('takes 32 elements deep', () => {
+    expect(() => read('<a>'.repeat(32) + '</a>'.repeat(32))).not.toThrow();
+  });
+
+  it('throws nothing but its own error, whatever it is given', () => {
+    const piece = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        '<ar-exec>',
+        '</ar-exec>',
+        '<never_block>',
+        '</never_block>',
+        '<limits>',
+        '</limits>',
+        '<driver response="',
+        '">',
+        '<!--',
+        '-->',
+        '<![CDATA[',
+        ']]>',
+        '&',
+        '\\<',
+        '#',
+        '<!DOCTYPE a [',
+        '<?',
+        '?>',
+        '192.0.2.1',
+        ',',
+        '\n',
+        '\r',
+        '\uE001',
+        '\uD800',
+        '__proto__',
+        '<constructor>',
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        try {
+          read(pieces.join(''));
+        } catch (error) {
+          expect(error).toBeInstanceOf(ArError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    '<!--',
+    '<?',
+    '<![CDATA[',
+    '<![CDATA[x]]>',
+    '&',
+    '&#1',
+    '\\<',
+    '<',
+    ']]>',
+    '\n',
+    '<a>',
+    '<a/>',
+    '<a\u2010>',
+    '<a/>x',
+    '<never_block>192.0.2.1</never_block>',
+    '<on_stop>keep</on_stop>',
+    '<driver response="host-deny">hosts-deny</driver>',
+  ])('is read in reasonable time however often %j comes', (piece) => {
+    const started = performance.now();
+    expect(() => {
+      try {
+        read(`<ar-exec>${' '.repeat(100_000)}${piece.repeat(900_000 / piece.length)}</ar-exec>`);
+      } catch (error) {
+        if (!(error instanceof ArError)) throw error;
+      }
+    }).not.toThrow();
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+});
+
+describe('loadConfig', () => {
+  let folder: string;
+  let file: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ar-exec-config-'));
+    file = join(folder, 'a.conf');
+    await writeFile(file, '<ar-exec><on_stop>revert</on_stop></ar-exec>', { mode: 0o644 });
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+  const load = (name = file) => loadConfig({ file: name, known });
+
+  it("loads a whole agent's file of a manager without a warning", async () => {
+    const { config, warnings } = readConfig(await readFile(fixture, 'utf8'), fixture, known);
+    expect(warnings).toEqual([]);
+    expect(config.managers).toEqual(['wazuh.example.org', '192.0.2.10']);
+    expect(texts(config.neverBlock)).toEqual(['198.51.100.0/24', '2001:db8:7::/48', '203.0.113.9']);
+    expect(config.drivers.get('firewall-drop')).toEqual(['nftables', 'iptables']);
+    expect(config.onStop).toBe('keep');
+    expect(config.limits.activeActions).toBe(20_000);
+    expect(config.reconcileEverySeconds).toBe(120);
+  });
+
+  it('reads a file that it trusts', async () => {
+    expect(await load()).toMatchObject({ file, warnings: [], config: { onStop: 'revert' } });
+  });
+
+  it('refuses a named file that is absent, no file or too long', async () => {
+    await expect(load(join(folder, 'b.conf'))).rejects.toThrow(/b\.conf does not exist/);
+    await expect(load(folder)).rejects.toThrow(/is not a regular file/);
+    await truncate(file, 1024 * 1024 + 1);
+    await expect(load()).rejects.toThrow(/is longer than 1048576 bytes/);
+  });
+
+  it('refuses what everybody can write, and warns of a group', async () => {
+    await chmod(file, 0o660);
+    expect((await load()).warnings).toEqual([
+      expect.stringContaining('a.conf can be written by the group'),
+    ]);
+    await chmod(file, 0o646);
+    await expect(load()).rejects.toMatchObject({
+      code: 'config-invalid',
+      hint: `Run: chmod o-w ${file}`,
+    });
+    await chmod(file, 0o644);
+    await chmod(folder, 0o777);
+    await expect(load()).rejects.toThrow(/can be written by everybody/);
+    await chmod(folder, 0o1777);
+    expect((await load()).warnings).toEqual([]);
+  });
+
+  it('looks at the folder that a link leads to', async () => {
+    const link = join(folder, 'link.conf');
+    await symlink(file, link);
+    await chmod(folder, 0o770);
+    expect((await load(link)).warnings).toEqual([
+      expect.stringContaining(`${folder} can be written`),
+    ]);
+  });
+});
+
+describe('defaultPaths', () => {
+  it('uses the log folder of a manager where there is one', () => {
+    expect(defaultPaths('linux', () => true).activeResponsesLog).toBe(
+      '/var/ossec/logs/active-responses.log',
+    );
+    expect(defaultPaths('linux', () => false)).toEqual({
+      configFile: '/etc/ar-exec/ar-exec.conf',
+      stateFolder: '/var/lib/ar-exec',
+      socket: '/run/ar-exec/ar-exec.sock',
+      activeResponsesLog: '/var/log/ar-exec/active-responses.log',
+    });
+  });
+
+  it('says so where there are none', () => {
+    expect(() => defaultPaths('plan9')).toThrow(ArError);
+  });
+});
