@@ -13,7 +13,7 @@ const standIns = { '&': '\uE000', '<': '\uE001', '>': '\uE002' } as const;
 // An open end matches too (`$`): with an end required, every "<!--" of a file full of them would be
 // searched to the end of the file.
 const unusual =
-  /<!--[\s\S]*?(?:-->|$)|<\?[\s\S]*?(?:\?>|$)|<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|\\<(?!!--)|&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-f]+);)|\]\]>/gi;
+  /<!--[\s\S]*?(?:-->|$)|<\?[\s\S]*?(?:\?>|$)|<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|\\<(?!!--)|&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);)|\]\]>/g;
 
 /** Turns the text into what an XML parser takes. `onOpenComment` is told of a comment without end. */
 export function soften(text: string, onOpenComment: (offset: number) => void): string {

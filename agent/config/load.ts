@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { ArError } from '../errors.ts';
 import { defaultPaths } from './default-paths.ts';
 import type { Known } from './section-values.ts';
@@ -40,8 +40,10 @@ async function readTrusted(file: string, required: boolean): Promise<FileText | 
     const found = await handle.stat();
     if (!found.isFile()) throw unusable(file, 'is not a regular file', 'Name a file.');
     if (found.size > longestFileBytes) throw tooLong(file);
-    const folder = dirname(await realpath(file));
-    const warnings = [...judgeAccess(file, found), ...judgeAccess(folder, await stat(folder))];
+    const warnings = judgeAccess(file, found);
+    for (const folder of new Set([dirname(resolve(file)), dirname(await realpath(file))])) {
+      warnings.push(...judgeAccess(folder, await stat(folder)));
+    }
     return { text: await handle.readFile('utf8'), warnings };
   } catch (error) {
     if (error instanceof ArError) throw error;

@@ -1,5 +1,11 @@
+/** ` Did you mean …?`, or nothing when no known name is near. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return near === undefined ? '' : ` Did you mean "${near}"?`;
+}
+
 /** The known name that a misspelt one is most like, or nothing when none is near. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   const allowed = Math.max(2, Math.floor(name.length / 3));
   let best: string | undefined;
   let least = allowed + 1;
@@ -13,12 +19,6 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     }
   }
   return best;
-}
-
-/** ` Did you mean …?`, or nothing when no known name is near. */
-export function suggestion(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
-  return near === undefined ? '' : ` Did you mean "${near}"?`;
 }
 
 /** Levenshtein's distance, one row of the table at a time. */

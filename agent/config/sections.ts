@@ -96,8 +96,9 @@ function collect(sections: readonly Element[], { file, single }: Context) {
 function unknownSetting(path: string, known: readonly string[]): string {
   const name = path.split('/').at(-1) ?? path;
   const moved = known.find((it) => it.split('/').at(-1) === name);
-  if (moved === undefined)
+  if (moved === undefined) {
     return `<${name}> is not a setting: it is not taken.${suggestion(path, known)}`;
+  }
   const place = moved.includes('/') ? moved.split('/')[0] : 'ar-exec';
   return `<${name}> is not taken here: it belongs into <${place}>`;
 }

@@ -1,4 +1,14 @@
-import { chmod, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import {
+  chmod,
+  chown,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -241,11 +251,11 @@ describe("the manager's part", () => {
 describe('the format', () => {
   it('takes what the parser of the managers takes', () => {
     const root = readXml(
-      '<!-- a -- b -----><a>x && y &amp; z <!-- <b> --></a>\r\n<q>\\<Query Path="&">\\</Query></q><c d="1 & 2">[[]]></c><e><![CDATA[<&>]]></e>',
+      '<!-- a -- b -----><a>x && y &amp; z &AMP; &#X41; &#65; <!-- <b> --></a>\r\n<q>\\<Query Path="&">\\</Query></q><c d="1 & 2">[[]]></c><e><![CDATA[<&>]]></e>',
       'f',
     );
     expect(root.children.map((it) => it.text)).toEqual([
-      'x && y & z',
+      'x && y & z &AMP; &#X41; A',
       '<Query Path="&"></Query>',
       '[[]]>',
       '<&>',
@@ -285,13 +295,13 @@ describe('the format', () => {
     ['<a/>\n</b>', 'f.conf:2:4: unmatched closing tag: b', 'Mend'],
     ['<a> # if x < 3 </a>', 'f.conf:1:13: disallowed character in tag name', '<!-- ... -->'],
     ['<a>1 < 2</a>', 'f.conf:1:7: disallowed character in tag name', '&lt;'],
+    ['<a>&#0;</a>', 'f.conf:1:7: malformed character entity', 'Mend'],
     ['<a>\n <!-- x </a>', 'f.conf:2:2: the comment that starts here does not end', '-->'],
     ['never_block: 192.0.2.1', 'f.conf:1:1: there is text but no element', 'Check'],
     ['<?xml version="1.0"', 'f.conf:1:6: an XML declaration must be', 'Mend'],
     ['<a>\u0000</a>', 'f.conf:1:4: disallowed character', 'Mend'],
     ['<a b></a>', 'attribute without value', 'Mend'],
     ['<a', 'unexpected end', 'Mend'],
-    ['<a>&#0;</a>', 'malformed character entity', 'Mend'],
     [
       '<a>'.repeat(33) + '</a>'.repeat(33),
       'f.conf:1:97: <a> stands more than 32 elements deep',
@@ -410,6 +420,12 @@ describe('loadConfig', () => {
     expect(await load()).toMatchObject({ file, warnings: [], config: { onStop: 'revert' } });
   });
 
+  it.skipIf(existsSync(defaultPaths().configFile))('needs no default file', async () => {
+    const { config, ...rest } = await loadConfig({ known });
+    expect(config.onStop).toBe('keep');
+    expect(rest).toEqual({ warnings: [] });
+  });
+
   it('refuses a named file that is absent, no file or too long', async () => {
     await expect(load(join(folder, 'b.conf'))).rejects.toThrow(/b\.conf does not exist/);
     await expect(load(folder)).rejects.toThrow(/is not a regular file/);
@@ -434,12 +450,27 @@ describe('loadConfig', () => {
     expect((await load()).warnings).toEqual([]);
   });
 
-  it('looks at the folder that a link leads to', async () => {
-    const link = join(folder, 'link.conf');
+  it('looks at the folder of a link and at the one that it leads to', async () => {
+    const other = await mkdtemp(join(tmpdir(), 'ar-exec-config-'));
+    const link = join(other, 'link.conf');
     await symlink(file, link);
     await chmod(folder, 0o770);
-    expect((await load(link)).warnings).toEqual([
+    await chmod(other, 0o770);
+    const { warnings } = await load(link);
+    await rm(other, { recursive: true });
+    expect(warnings).toEqual([
+      expect.stringContaining(`${other} can be written`),
       expect.stringContaining(`${folder} can be written`),
+    ]);
+  });
+
+  it.runIf(process.getuid?.() === 0)('refuses the file of another user', async () => {
+    await chown(file, 12_345, 0);
+    await expect(load()).rejects.toThrow(/belongs to the user 12345/);
+    await chown(file, 0, 0);
+    await chown(folder, 12_345, 0);
+    expect((await load()).warnings).toEqual([
+      expect.stringContaining('user 12345, who can replace'),
     ]);
   });
 });
