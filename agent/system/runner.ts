@@ -21,7 +21,7 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
         case 'command':
           return await runCommand(step);
         case 'edit-block':
-          return await editBlock(step);
+          return await editBlock(step, runCommand);
         case 'read-file':
           return await readFileStep(step);
       }
