@@ -15,13 +15,18 @@ export interface Source {
 const stages = ['intake', 'policy', 'journal', 'engine', 'system', 'observe', 'config'];
 /** Words and errors: every file of agent/ may use them. */
 const leaves = ['agent/errors.ts', 'agent/words.ts'];
-/** What puts the stages together, and what of the others it may import. */
-const composition: Record<string, readonly string[]> = {
-  'agent/flow.ts': [],
-  'agent/daemon.ts': ['agent/flow.ts'],
-  'agent/cli/': ['agent/cli/', 'agent/daemon.ts'],
-  'agent/main.ts': ['agent/cli/', 'agent/daemon.ts'],
-};
+/** What puts the stages together, from the inside out: each may import those before it. */
+const composition = [
+  'agent/version.ts',
+  'agent/plan.ts',
+  'agent/desk.ts',
+  'agent/flow.ts',
+  'agent/reply.ts',
+  'agent/compose.ts',
+  'agent/daemon.ts',
+  'agent/cli/',
+  'agent/main.ts',
+];
 /** Libraries and built-in modules that one place owns. */
 const owners: Record<string, string> = {
   execa: 'agent/system/',
@@ -40,7 +45,7 @@ const longestFile = 300;
 /** What is wrong with a file of agent/ or platform/, a sentence each. */
 export function violations({ path, text }: Source): string[] {
   const program = parseAst(text, { lang: 'ts' }) as unknown as Node;
-  const found = wrongName(path);
+  const found = [...wrongName(path), ...wrongPlace(path)];
   for (const node of walk(program)) {
     for (const { specifier, typeOnly } of importsOf(node)) {
       const why = wrongImport(path, specifier, typeOnly);
@@ -59,6 +64,15 @@ export function violations({ path, text }: Source): string[] {
 /** What is wrong with a name, anywhere in the repository. */
 export function wrongName(path: string): string[] {
   return vagueNames.test(path) ? [`${path}: its name does not say what it is for`] : [];
+}
+
+function wrongPlace(path: string): string[] {
+  const known =
+    path.startsWith('platform/') ||
+    leaves.includes(path) ||
+    stageOf(path) !== undefined ||
+    isComposing(path);
+  return known ? [] : [`${path} is no stage: give it a place in test/unit/import-rules.ts`];
 }
 
 function wrongImport(
@@ -95,12 +109,17 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (to === 'platform/driver.ts') return typeOnly;
   const stage = stageOf(from);
   if (stage !== undefined) return stageOf(to) === stage;
-  const composing = Object.keys(composition).find((place) => from.startsWith(place));
-  if (composing === undefined) return false;
+  if (leaves.includes(from)) return false;
   if (stageOf(to) !== undefined || to.startsWith('platform/')) return true;
-  const isComposing = Object.keys(composition).some((place) => to.startsWith(place));
-  if (!isComposing) return to.startsWith('agent/');
-  return (composition[composing] ?? []).some((place) => to.startsWith(place));
+  return isComposing(to) && layerOf(to) <= layerOf(from);
+}
+
+function isComposing(path: string): boolean {
+  return composition.some((place) => path.startsWith(place));
+}
+
+function layerOf(path: string): number {
+  return composition.findIndex((place) => path.startsWith(place));
 }
 
 function stageOf(path: string): string | undefined {
