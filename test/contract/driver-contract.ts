@@ -1,0 +1,397 @@
+/**
+ * What every driver promises, tried on a machine: a kernel namespace, or a simulator of a tool that
+ * does not run here. A driver's own test calls `driverContract` and adds what is peculiar to it.
+ */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Carried, createCarrier } from '../../agent/engine/carry-out.ts';
+import type { DriverKind, Effect, Reading, Runner, Settings, Step } from '../../platform/driver.ts';
+import { parseTarget, type Target } from '../../platform/target.ts';
+
+/** A machine that a driver may do anything to. */
+export interface Machine {
+  readonly run: Runner;
+  /** Does something as a person would, past the driver; rejects when it fails. */
+  exec(argv: readonly string[], input?: string): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface DriverCase {
+  readonly name: string;
+  readonly kind: DriverKind;
+  readonly settings?: Settings;
+  machine(): Promise<Machine>;
+  /** The tools' own account of all they hold, ours and not ours, without what changes by itself. */
+  dump(machine: Machine): Promise<string>;
+  /** Puts things of somebody else beside ours. */
+  plantForeign(machine: Machine): Promise<void>;
+  /** Ways to break what effects stand in, by name. */
+  readonly damages: Readonly<Record<string, (machine: Machine) => Promise<unknown>>>;
+  /** Makes a standing effect stand a second time; left out where that cannot be. */
+  readonly double?: (machine: Machine, target: Target) => Promise<unknown>;
+  /** An element that the tool itself refuses; left out where there is none. */
+  readonly refused?: string;
+}
+
+type Known = Extract<Reading, { known: true }>;
+
+const minute = 60_000;
+
+export function driverContract(it: DriverCase): void {
+  describe(it.name, () => {
+    const driver = it.kind.make(it.settings ?? it.kind.defaults);
+    const { selfExpiring, prefixes, longestExpiryMs } = driver.traits;
+    const four = targets([
+      '203.0.113.7',
+      '2001:db8::7',
+      '198.51.100.0/24',
+      '2001:db8:1::/48',
+    ]).filter((target) => prefixes || !target.text.includes('/'));
+    const [host] = four as [Target];
+    const containers = [...new Set(four.flatMap((target) => driver.container(target) ?? []))];
+    let machine: Machine;
+
+    beforeEach(async () => {
+      machine = await it.machine();
+    });
+    afterEach(() => machine.close());
+
+    const carrier = (run: Runner = machine.run) => createCarrier(driver, run);
+    const look = async (): Promise<Known> => known(await carrier().inspect());
+
+    test('says that it can be used, and changes nothing by asking', async () => {
+      await it.plantForeign(machine);
+      const before = await it.dump(machine);
+      const answers = [];
+      for (const step of driver.probe.steps) answers.push(await machine.run(step));
+      expect(driver.probe.read(answers)).toMatchObject({ usable: true, families: [4, 6] });
+      await look();
+      expect(await it.dump(machine)).toBe(before);
+    });
+
+    test('finds nothing on a machine that it never touched', async () => {
+      const reading = await look();
+      expect(reading.containers).toEqual([]);
+      expect(reading.effects).toEqual([]);
+    });
+
+    test('sets up containers, and again without changing anything', async () => {
+      const one = carrier();
+      expect(await one.mend(await one.inspect(), containers)).toBeUndefined();
+      const reading = await look();
+      expect([...reading.containers].sort()).toEqual([...containers].sort());
+      const before = await it.dump(machine);
+      for (const step of reading.setup(containers)) {
+        expect(await machine.run(step)).not.toHaveProperty('failure');
+      }
+      expect(await it.dump(machine)).toBe(before);
+    });
+
+    test('makes effects, lists them, takes them back', async () => {
+      const one = carrier();
+      expect(results(await one.apply(effects(four)))).toEqual(four.map(() => 'done'));
+      expect(listed(await look())).toEqual(texts(four));
+      expect(results(await one.revert(effects([host])))).toEqual(['done']);
+      expect(listed(await look())).toEqual(texts(four.slice(1)));
+      expect(results(await one.revert(effects(four.slice(1))))).toEqual(
+        four.slice(1).map(() => 'done'),
+      );
+      expect(listed(await look())).toEqual([]);
+    });
+
+    test('leaves one effect where it is asked again for a standing one', async () => {
+      const one = carrier();
+      await one.apply(effects(four));
+      const again = four.map((target) => ({ target, standing: true }));
+      expect(results(await one.apply(again))).toEqual(four.map(() => 'done'));
+      expect(listed(await look())).toEqual(texts(four));
+    });
+
+    test('takes back what is not there', async () => {
+      expect(results(await carrier().revert(effects(four)))).toEqual(four.map(() => 'done'));
+      const one = carrier();
+      await one.apply(effects([host]));
+      expect(results(await one.revert(effects(four)))).toEqual(four.map(() => 'done'));
+      expect(listed(await look())).toEqual([]);
+    });
+
+    test('carries 500 at once, there and back', async () => {
+      const many = mixed(500, prefixes);
+      const one = carrier();
+      expect(new Set(results(await one.apply(effects(many, 10 * minute))))).toEqual(
+        new Set(['done']),
+      );
+      expect(listed(await look())).toEqual(texts(many));
+      expect(new Set(results(await one.revert(effects(many))))).toEqual(new Set(['done']));
+      expect(listed(await look())).toEqual([]);
+    });
+
+    test('reads back every spelling of an address', async () => {
+      const odd = targets([
+        '0.0.0.1',
+        '255.255.255.254',
+        '::2',
+        '::102:304',
+        '2001:db8:0:0:1::',
+        '64:ff9b::102:304',
+        ...(prefixes
+          ? ['128.0.0.0/1', '10.9.8.6/31', '8000::/1', '::5:0/112', '2001:db8::2/127']
+          : []),
+      ]);
+      const one = carrier();
+      expect(results(await one.apply(effects(odd)))).toEqual(odd.map(() => 'done'));
+      expect(listed(await look())).toEqual(texts(odd));
+      await one.revert(effects(odd));
+      expect(listed(await look())).toEqual([]);
+    });
+
+    when(prefixes)('keeps apart what lies within each other', async () => {
+      const nested = targets([
+        '10.1.0.0/16',
+        '10.1.2.0/24',
+        '10.1.2.3',
+        '2001:db8::/32',
+        '2001:db8::7',
+      ]);
+      const one = carrier();
+      expect(results(await one.apply(effects(nested)))).toEqual(nested.map(() => 'done'));
+      expect(listed(await look())).toEqual(texts(nested));
+      const middle = nested.slice(1, 2);
+      expect(results(await one.revert(effects(middle)))).toEqual(['done']);
+      expect(listed(await look())).toEqual(texts(nested.filter((one) => one !== middle[0])));
+    });
+
+    test('loses only the element that is refused', async () => {
+      const many = mixed(60, prefixes);
+      const bad = many[37] as Target;
+      const one = carrier(refusing(machine.run, bad));
+      expect(results(await one.apply(effects(many)))).toEqual(
+        many.map((target) => (target === bad ? 'failed' : 'done')),
+      );
+      expect(listed(await look())).toEqual(texts(many.filter((target) => target !== bad)));
+      await carrier().apply(effects([bad]));
+      expect(results(await one.revert(effects(many)))).toEqual(
+        many.map((target) => (target === bad ? 'failed' : 'done')),
+      );
+      expect(listed(await look())).toEqual([bad.text]);
+    });
+
+    when(it.refused)('loses only the element that the tool does not take', async () => {
+      const bad = targets([it.refused ?? ''])[0] as Target;
+      const many = [...mixed(30, prefixes), bad, ...mixed(60, prefixes).slice(30)];
+      expect(results(await carrier().apply(effects(many)))).toEqual(
+        many.map((target) => (target === bad ? 'failed' : 'done')),
+      );
+      expect(listed(await look())).toEqual(texts(many.filter((target) => target !== bad)));
+    });
+
+    when(it.double)('reports what stands twice, and takes it back one by one', async () => {
+      const one = carrier();
+      await one.apply(effects(four));
+      await it.double?.(machine, host);
+      expect(listed(await look())).toEqual(texts([...four, host]));
+      await one.revert(effects([host]));
+      expect(listed(await look())).toEqual(texts(four));
+      await one.revert(effects(four));
+      expect(listed(await look())).toEqual([]);
+    });
+
+    test('leaves alone what is not ours, and nothing of ours behind', async () => {
+      await it.plantForeign(machine);
+      const before = await it.dump(machine);
+      const one = carrier();
+      await one.apply(effects(four, 10 * minute));
+      expect(linesMissing(before, await it.dump(machine))).toEqual([]);
+      await one.teardown();
+      expect(listed(await look())).toEqual(texts(four));
+      await one.revert(effects(four));
+      expect(linesMissing(before, await it.dump(machine))).toEqual([]);
+      await one.teardown();
+      expect(await it.dump(machine)).toBe(before);
+      expect((await look()).containers).toEqual([]);
+    });
+
+    for (const [damage, inflict] of Object.entries(it.damages)) {
+      test(`notices and mends: ${damage}`, async () => {
+        await it.plantForeign(machine);
+        const one = carrier();
+        await one.apply(effects(four));
+        const whole = await it.dump(machine);
+        await inflict(machine);
+        const broken = known(await one.inspect());
+        expect(broken.containers.length).toBeLessThan(containers.length);
+        expect(one.takeDrift()).toBe(true);
+        expect(await one.mend(broken, containers)).toBeUndefined();
+        const held = new Set(listed(known(await one.inspect())));
+        await one.apply(effects(four.filter(({ text }) => !held.has(text))));
+        const mended = await look();
+        expect([...mended.containers].sort()).toEqual([...containers].sort());
+        expect(listed(mended)).toEqual(texts(four));
+        expect(sorted(await it.dump(machine))).toEqual(sorted(whole));
+      });
+    }
+
+    test('takes an answer that it cannot understand for unknown, never for absent', async () => {
+      const one = carrier();
+      await one.apply(effects(four));
+      const answers = [];
+      for (const step of driver.inspect.steps) answers.push(await machine.run(step));
+      for (const [index, step] of driver.inspect.steps.entries()) {
+        for (const answer of unreadable(step)) {
+          const reading = driver.inspect.read(answers.with(index, answer));
+          if (reading.known) expect(listed(reading)).toEqual(texts(four));
+          else expect(reading.why).not.toBe('');
+        }
+      }
+      expect(driver.inspect.read([]).known).toBe(false);
+    });
+
+    test('comes to the same end when it is cut off anywhere', async () => {
+      await it.plantForeign(machine);
+      const before = await it.dump(machine);
+      const fresh = await look();
+      const steps = [...fresh.setup(containers), ...driver.apply(effects(four))];
+      for (let done = 0; done <= steps.length; done += 1) {
+        for (const step of steps.slice(0, done)) await machine.run(step);
+        const next = steps[done];
+        if (next !== undefined) await machine.run(halved(next));
+        const one = carrier();
+        const held = new Set(listed(known(await one.inspect())));
+        await one.apply(effects(four.filter(({ text }) => !held.has(text))));
+        expect(await one.mend(await one.inspect(), containers)).toBeUndefined();
+        const reading = await look();
+        expect(listed(reading)).toEqual(texts(four));
+        expect([...reading.containers].sort()).toEqual([...containers].sort());
+        await one.revert(effects(four));
+        await one.teardown();
+        expect(await it.dump(machine)).toBe(before);
+      }
+    });
+
+    when(selfExpiring)('gives a standing effect its new end, sooner, later or none', async () => {
+      const one = carrier();
+      const ends = async () =>
+        (await look()).effects.map(({ expiresInMs }) => expiresInMs ?? Infinity);
+      await one.apply(effects(four, 10 * minute));
+      for (const end of await ends()) expect(end).toSatisfy(about(10 * minute));
+      for (const expiresInMs of [60 * minute, minute, Infinity, 10 * minute]) {
+        const timed = Number.isFinite(expiresInMs) ? { expiresInMs } : {};
+        const again = four.map((target) => ({ target, standing: true, ...timed }));
+        expect(results(await one.apply(again))).toEqual(four.map(() => 'done'));
+        const found = await ends();
+        expect(found).toHaveLength(four.length);
+        for (const end of found) expect(end).toSatisfy(about(expiresInMs));
+      }
+    });
+
+    when(selfExpiring)('takes any length of time', async () => {
+      const longest = longestExpiryMs ?? Infinity;
+      const lengths = [1, 1_500, 30 * 24 * 60 * minute, longest, longest * 4];
+      for (const expiresInMs of lengths) {
+        expect(results(await carrier().apply([{ target: host, expiresInMs }]))).toEqual(['done']);
+      }
+      expect((await look()).effects[0]?.expiresInMs).toSatisfy(about(longest));
+    });
+
+    when(selfExpiring)('needs nobody for an effect to end', async () => {
+      await carrier().apply(effects(four, 1_000));
+      await expect
+        .poll(async () => listed(await look()), { timeout: 5_000, interval: 50 })
+        .toEqual([]);
+    });
+  });
+}
+
+/** Cases that do not concern a driver are left out rather than shown as skipped. */
+function when(concerns: unknown): (name: string, body: () => Promise<void>) => void {
+  return concerns ? (name, body) => test(name, body) : () => {};
+}
+
+export function targets(all: readonly string[]): Target[] {
+  return all.map((text) => {
+    const target = parseTarget(text);
+    if (target === undefined) throw new Error(`not an address: ${text}`);
+    return target;
+  });
+}
+
+export function effects(all: readonly Target[], expiresInMs?: number): Effect[] {
+  return all.map((target) => (expiresInMs === undefined ? { target } : { target, expiresInMs }));
+}
+
+/** Hosts and prefixes of both families. */
+function mixed(count: number, prefixes: boolean): Target[] {
+  return targets(
+    Array.from({ length: count }, (_, index) => {
+      const number = 1_000 + index;
+      const [high, low] = [number >> 8, number & 255];
+      switch (index % 4) {
+        case 1:
+          return `2001:db8::${number.toString(16)}:1`;
+        case 2:
+          return prefixes ? `10.${high}.${low}.0/24` : `10.${high}.${low}.201`;
+        case 3:
+          return prefixes
+            ? `2001:db8:${number.toString(16)}::/48`
+            : `2001:db8::${number.toString(16)}:2`;
+        default:
+          return `172.16.${high}.${low}`;
+      }
+    }),
+  );
+}
+
+function known(reading: Reading): Known {
+  if (!reading.known) throw new Error(`unknown: ${reading.why}`);
+  return reading;
+}
+
+const results = (all: readonly Carried[]): string[] => all.map(({ result }) => result);
+const texts = (all: readonly Target[]): string[] => all.map(({ text }) => text).sort();
+const listed = (reading: Known): string[] => texts(reading.effects.map(({ target }) => target));
+const sorted = (text: string): string[] => text.split('\n').sort();
+
+const about = (wanted: number) => (found: number) =>
+  found === wanted || (found <= wanted + 1_000 && found > wanted - 10_000);
+
+/** Lines of `before` that do not come in this order in `after`. */
+function linesMissing(before: string, after: string): string[] {
+  const lines = after.split('\n');
+  let place = 0;
+  return before.split('\n').filter((line) => {
+    const found = lines.indexOf(line, place);
+    if (found !== -1) place = found + 1;
+    return found === -1;
+  });
+}
+
+/** A machine whose tools refuse everything that names `bad`, as a whole. */
+function refusing(run: Runner, bad: Target): Runner {
+  const word = new RegExp(`(?<![0-9a-f:.])${bad.text.replaceAll('.', '\\.')}(?![0-9a-f:.])`);
+  return async (step) =>
+    word.test(JSON.stringify(step))
+      ? { failure: 'exit', exitCode: 1, stdout: '', stderr: 'refused' }
+      : run(step);
+}
+
+/** What a step can answer without having said anything. */
+function unreadable(step: Step) {
+  const failures = ['exit', 'timeout', 'missing', 'signal', 'io'] as const;
+  const said = step.kind === 'read-file' ? [] : ['', 'no such thing\n', '{}', '{"nftables": 7}'];
+  return [
+    ...failures.map((failure) => ({ failure, stdout: '', stderr: '' })),
+    ...said.map((stdout) => ({ exitCode: 0, stdout, stderr: '' })),
+  ];
+}
+
+/** A step whose tool was cut off half-way through its input, at the end of a line. */
+function halved(step: Step): Step {
+  if (step.kind !== 'command' || step.stdin === undefined) return step;
+  const lines = step.stdin.split('\n').slice(0, -1);
+  return {
+    ...step,
+    stdin: lines
+      .slice(0, lines.length >> 1)
+      .map((line) => `${line}\n`)
+      .join(''),
+  };
+}
