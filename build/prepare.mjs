@@ -173,10 +173,11 @@ function installOnDebian(missing) {
   say(`installing ${names} (for ${missing.join(', ')})`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120'];
-  run('apt-get', [...options, 'update'], { env });
-  run('apt-get', [...options, 'install', '-y', '--no-install-recommends', ...names.split(' ')], {
-    env,
-  });
+  const installing = ['install', '-y', '--no-install-recommends', ...names.split(' ')];
+  for (const args of [['update'], installing]) {
+    const result = spawnSync('apt-get', [...options, ...args], { env, encoding: 'utf8' });
+    if (result.status !== 0) say(`apt-get ${args[0]} failed:\n${result.stdout}${result.stderr}`);
+  }
 }
 
 function packagesFor(missing, family) {
