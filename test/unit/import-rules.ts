@@ -15,18 +15,12 @@ export interface Source {
 const stages = ['intake', 'policy', 'journal', 'engine', 'system', 'observe', 'config'];
 /** Words and errors: every file of agent/ may use them. */
 const leaves = ['agent/errors.ts', 'agent/words.ts'];
-/** What puts the stages together, from the inside out: each may import those before it. */
-const composition = [
-  'agent/version.ts',
-  'agent/plan.ts',
-  'agent/desk.ts',
-  'agent/flow.ts',
-  'agent/reply.ts',
-  'agent/compose.ts',
-  'agent/daemon.ts',
-  'agent/cli/',
-  'agent/main.ts',
-];
+/** The other files of agent/ put the stages together. These are for the ones named here alone. */
+const reserved: Record<string, readonly string[]> = {
+  'agent/daemon.ts': ['agent/cli/', 'agent/main.ts'],
+  'agent/cli/': ['agent/cli/', 'agent/main.ts'],
+  'agent/main.ts': [],
+};
 /** Libraries and built-in modules that one place owns. */
 const owners: Record<string, string> = {
   execa: 'agent/system/',
@@ -38,14 +32,16 @@ const owners: Record<string, string> = {
   saxes: 'agent/config/',
   'node:child_process': 'nowhere',
 };
+/** What a driver may use: functions of their arguments alone. */
+const driverLibraries = ['ipaddr.js', 'node:net', 'node:path'];
 const asksThePlatform = ['agent/daemon.ts', 'agent/config/default-paths.ts'];
 const vagueNames = /(^|[/-])(utils?|helpers?|common)([/.-]|$)/;
 const longestFile = 300;
 
 /** What is wrong with a file of agent/ or platform/, a sentence each. */
 export function violations({ path, text }: Source): string[] {
-  const program = parseAst(text, { lang: 'ts' }) as unknown as Node;
-  const found = [...wrongName(path), ...wrongPlace(path)];
+  const program = parse(text);
+  const found = wrongName(path);
   for (const node of walk(program)) {
     for (const { specifier, typeOnly } of importsOf(node)) {
       const why = wrongImport(path, specifier, typeOnly);
@@ -61,18 +57,41 @@ export function violations({ path, text }: Source): string[] {
   return found;
 }
 
+/** A way from a file through its imports back to it, if there is one. Types load nothing. */
+export function cycle(sources: readonly Source[]): readonly string[] | undefined {
+  const imports = new Map(sources.map((source) => [source.path, filesImportedBy(source)]));
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]): readonly string[] | undefined => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+    if (done.has(path)) return undefined;
+    for (const next of imports.get(path) ?? []) {
+      const found = visit(next, [...way, path]);
+      if (found !== undefined) return found;
+    }
+    done.add(path);
+    return undefined;
+  };
+  for (const { path } of sources) {
+    const found = visit(path, []);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function filesImportedBy({ path, text }: Source): string[] {
+  return [...walk(parse(text))]
+    .flatMap(importsOf)
+    .filter(({ specifier, typeOnly }) => !typeOnly && specifier?.startsWith('.'))
+    .map(({ specifier }) => posix.join(posix.dirname(path), specifier ?? ''));
+}
+
+function parse(text: string): Node {
+  return parseAst(text, { lang: 'ts' }) as unknown as Node;
+}
+
 /** What is wrong with a name, anywhere in the repository. */
 export function wrongName(path: string): string[] {
   return vagueNames.test(path) ? [`${path}: its name does not say what it is for`] : [];
-}
-
-function wrongPlace(path: string): string[] {
-  const known =
-    path.startsWith('platform/') ||
-    leaves.includes(path) ||
-    stageOf(path) !== undefined ||
-    isComposing(path);
-  return known ? [] : [`${path} is no stage: give it a place in test/unit/import-rules.ts`];
 }
 
 function wrongImport(
@@ -88,7 +107,7 @@ function wrongImport(
 
 function wrongLibrary(from: string, name: string): string | undefined {
   if (from.startsWith('platform/')) {
-    return ['ipaddr.js', 'node:net'].includes(name) ? undefined : 'a driver only plans';
+    return driverLibraries.includes(name) ? undefined : 'a driver only plans';
   }
   const owner = owners[name];
   return owner === undefined || from.startsWith(owner) ? undefined : `it belongs to ${owner}`;
@@ -111,15 +130,13 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (stage !== undefined) return stageOf(to) === stage;
   if (leaves.includes(from)) return false;
   if (stageOf(to) !== undefined || to.startsWith('platform/')) return true;
-  return isComposing(to) && layerOf(to) <= layerOf(from);
+  const place = Object.keys(reserved).find((name) => to.startsWith(name));
+  if (place !== undefined) return startsWithOne(from, reserved[place] ?? []);
+  return to.startsWith('agent/');
 }
 
-function isComposing(path: string): boolean {
-  return composition.some((place) => path.startsWith(place));
-}
-
-function layerOf(path: string): number {
-  return composition.findIndex((place) => path.startsWith(place));
+function startsWithOne(path: string, places: readonly string[]): boolean {
+  return places.some((place) => path.startsWith(place));
 }
 
 function stageOf(path: string): string | undefined {
