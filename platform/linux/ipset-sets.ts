@@ -1,6 +1,7 @@
 import type { CommandStep, FoundEffect, StepResult } from '../driver.ts';
+import { parsePrinted } from '../printed.ts';
 import { isHost, type Target } from '../target.ts';
-import { complaint, type Family, families, parsePrinted } from './xtables.ts';
+import { complaint, type Family, families } from './xtables.ts';
 
 export interface OwnSet {
   readonly name: string;
@@ -80,7 +81,7 @@ function readSet(
 function readEntry(own: OwnSet, line: string): FoundEffect | undefined {
   const [, name, text = '', seconds = '0'] =
     /^add (\S+) (\S+)(?: timeout (\d+))?$/.exec(line.trim()) ?? [];
-  const target = parsePrinted(text, own.family);
+  const target = parsePrinted(text);
   if (name !== own.name || target === undefined || setOf(target) !== name) return undefined;
   return seconds === '0' ? { target } : { target, expiresInMs: Number(seconds) * 1_000 };
 }

@@ -5,6 +5,7 @@
  * at once. Every packet walks the whole chain, so ipset or nftables are the better choice for many.
  */
 import type { Driver, DriverKind, Effect, Reading, Settings, StepResult } from '../driver.ts';
+import { parsePrinted } from '../printed.ts';
 import type { Target } from '../target.ts';
 import {
   askTables,
@@ -15,7 +16,6 @@ import {
   families,
   isFirst,
   lower,
-  parsePrinted,
   raise,
   readTables,
   renewJumps,
@@ -77,10 +77,10 @@ function ruleOf(target: Target): string {
 const everything = '-m comment --comment ar-exec';
 
 function targetOf(rule: string, family: Family): Target | undefined {
-  if (rule === `${everything} -j DROP`)
-    return parsePrinted(family === 4 ? '0.0.0.0/0' : '::/0', family);
-  const source = /^-s (\S+) -j DROP$/.exec(rule)?.[1];
-  return source === undefined ? undefined : parsePrinted(source, family);
+  const all = family === 4 ? '0.0.0.0/0' : '::/0';
+  const text = rule === `${everything} -j DROP` ? all : /^-s (\S+) -j DROP$/.exec(rule)?.[1];
+  const target = parsePrinted(text ?? '');
+  return target?.family === family ? target : undefined;
 }
 
 function read(settings: Settings, results: readonly StepResult[]): Reading {

@@ -19,13 +19,15 @@ import type {
   StepResult,
   Usability,
 } from '../driver.ts';
-import { isHost, parseTarget, type Target } from '../target.ts';
+import { parsePrinted } from '../printed.ts';
+import { isHost, type Target } from '../target.ts';
 
 /** Before the priority `filter` (0), where other rules decide: a drop is final, an accept is not. */
 const priority = -10;
 const hooks = ['input', 'forward'] as const;
 /** nft takes up to 49,710 days (32 bits of seconds). */
-const longestExpiryMs = 49_710 * 86_400_000;
+const dayMs = 86_400_000;
+const longestExpiryMs = 49_710 * dayMs;
 
 export const nftables: DriverKind = {
   name: 'nftables',
@@ -111,7 +113,7 @@ const applyLines: Lines = (table, set, effects) => {
   const lines: string[] = [];
   if (standing.length > 0) lines.push(...revertLines(table, set, standing));
   const elements = effects.map(({ target, expiresInMs }) =>
-    expiresInMs === undefined ? target.text : `${target.text} timeout ${milliseconds(expiresInMs)}`,
+    expiresInMs === undefined ? target.text : `${target.text} timeout ${duration(expiresInMs)}`,
   );
   lines.push(`add element inet ${table} ${set} { ${elements.join(', ')} }`);
   return lines;
@@ -125,8 +127,10 @@ const revertLines: Lines = (table, set, effects) => {
   ];
 };
 
-function milliseconds(expiresInMs: number): string {
-  return `${Math.max(1, Math.min(longestExpiryMs, Math.ceil(expiresInMs)))}ms`;
+/** In days and milliseconds: nft (1.0.6) takes no number of more than eight digits here. */
+function duration(expiresInMs: number): string {
+  const whole = Math.max(1, Math.min(longestExpiryMs, Math.ceil(expiresInMs)));
+  return `${Math.floor(whole / dayMs)}d${whole % dayMs}ms`;
 }
 
 function readProbe(results: readonly StepResult[]): Usability {
@@ -270,7 +274,7 @@ function found(set: string, value: unknown): FoundEffect | undefined {
   const length = /^nets[46]-(\d+)$/.exec(set)?.[1];
   const text = typeof value === 'string' ? value : prefixText(value, length);
   if (text === undefined) return undefined;
-  const target = parseTarget(text);
+  const target = parsePrinted(text);
   return target === undefined || setOf(target) !== set ? undefined : { target };
 }
 

@@ -4,7 +4,6 @@
  * carries out all of its input or nothing of it.
  */
 import type { CommandStep, ReadFileStep, Settings, Step, StepResult } from '../driver.ts';
-import { parseTarget, type Target } from '../target.ts';
 
 export type Family = 4 | 6;
 
@@ -137,19 +136,6 @@ export function renewJumps(): string[] {
 /** Fails when a jump is gone, and with it all of its transaction. */
 export function checkJumps(): string[] {
   return hooks.map((hook) => `-C ${hook} ${jump}`);
-}
-
-/**
- * Understands an address as these tools print it. glibc writes `::102:304` as `::1.2.3.4`
- * (inet_ntop), a spelling that is refused when it comes from a person.
- */
-export function parsePrinted(text: string, family: Family): Target | undefined {
-  const plain = text.replace(/^::(\d+)\.(\d+)\.(\d+)\.(\d+)/, (_, ...found: string[]) => {
-    const [a = 0, b = 0, c = 0, d = 0] = found.slice(0, 4).map(Number);
-    return `::${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
-  });
-  const target = parseTarget(plain);
-  return target?.family === family ? target : undefined;
 }
 
 /** What a failed step said, in a few words. */
