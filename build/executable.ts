@@ -46,12 +46,10 @@ async function build(): Promise<void> {
   await mkdir(out, { recursive: true });
   const folder = await mkdtemp(join(out, 'making-'));
   try {
-    const script = join(folder, 'ar-exec.mjs');
-    const executable = join(folder, 'ar-exec');
-    await bundle(script);
-    await makeExecutable(script, await makeBase(folder), executable);
-    await rename(script, join(out, 'ar-exec.mjs'));
-    await rename(executable, join(out, 'ar-exec'));
+    await bundle(join(folder, 'ar-exec.mjs'));
+    await makeExecutable(folder, makeBase(folder));
+    await rename(join(folder, 'ar-exec.mjs'), join(out, 'ar-exec.mjs'));
+    await rename(join(folder, 'ar-exec'), join(out, 'ar-exec'));
     await writeFile(stamp, wanted);
   } finally {
     await rm(folder, { recursive: true });
@@ -91,22 +89,22 @@ async function bundle(outfile: string): Promise<void> {
  * The Node that carries the bundle: the running one, without its symbol table where `strip` is at
  * hand (151 → 118 MB; the same input gives the same bytes).
  */
-async function makeBase(folder: string): Promise<string> {
+function makeBase(folder: string): string {
   if (process.platform !== 'linux') return process.execPath;
   const base = join(folder, 'node');
   const result = spawnSync('strip', ['-o', base, process.execPath], { stdio: 'ignore' });
   return result.status === 0 ? base : process.execPath;
 }
 
-async function makeExecutable(main: string, executable: string, output: string): Promise<void> {
-  const config = join(output, '..', 'executable.json');
+async function makeExecutable(folder: string, executable: string): Promise<void> {
   await writeFile(
-    config,
+    join(folder, 'executable.json'),
     JSON.stringify({
-      main,
+      // The names become part of the executable: relative ones are the same on every machine.
+      main: 'ar-exec.mjs',
       mainFormat: 'module',
       executable,
-      output,
+      output: 'ar-exec',
       disableExperimentalSEAWarning: true,
       // Otherwise NODE_OPTIONS=--require=x.cjs would run x.cjs inside a daemon that is root.
       execArgvExtension: 'none',
@@ -115,6 +113,7 @@ async function makeExecutable(main: string, executable: string, output: string):
       useCodeCache: false,
     }),
   );
-  const result = spawnSync(process.execPath, ['--build-sea', config], { encoding: 'utf8' });
+  const options = { cwd: folder, encoding: 'utf8' } as const;
+  const result = spawnSync(process.execPath, ['--build-sea', 'executable.json'], options);
   if (result.status !== 0) throw new Error(`node --build-sea: ${result.stderr || result.stdout}`);
 }
