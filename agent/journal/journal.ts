@@ -29,6 +29,7 @@ export interface Journal {
   holder(response: string, target: string): Action | undefined;
   /** Live actions of one driver instance. */
   heldBy(instance: Instance): Action[];
+  holdsAny(instance: Instance): boolean;
   /** Driver instances that have live actions. */
   instances(): Instance[];
   /** Live actions of an instance whose time has come, soonest first. */
@@ -149,6 +150,7 @@ function createReader(database: DatabaseSync) {
     'SELECT * FROM actions WHERE target = ? AND response = ? AND ended_at IS NULL',
   );
   const heldBy = database.prepare(`SELECT * FROM actions WHERE ${instanceIs} ORDER BY id`);
+  const any = database.prepare(`SELECT 1 FROM actions WHERE ${instanceIs} LIMIT 1`);
   const instances = database.prepare(
     'SELECT DISTINCT driver, settings FROM actions WHERE ended_at IS NULL',
   );
@@ -174,6 +176,7 @@ function createReader(database: DatabaseSync) {
     holder: (response: string, target: string): Action | undefined =>
       actions(holder.all(target, response))[0],
     heldBy: (instance: Instance): Action[] => actions(heldBy.all(...key(instance))),
+    holdsAny: (instance: Instance): boolean => any.get(...key(instance)) !== undefined,
     instances: (): Instance[] =>
       (instances.all() as unknown as Row[]).map((row) => ({
         driver: row.driver,

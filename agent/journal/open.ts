@@ -9,8 +9,11 @@ const busy = 5;
 const corrupt = 11;
 const notADatabase = 26;
 
+/** In place of a state folder: a journal that is gone with the process. */
+const inMemory = ':memory:';
+
 export function journalFile(stateFolder: string): string {
-  return join(stateFolder, 'journal.db');
+  return stateFolder === inMemory ? inMemory : join(stateFolder, 'journal.db');
 }
 
 export interface OpenedDatabase {

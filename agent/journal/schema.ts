@@ -45,7 +45,8 @@ const migrations: readonly string[] = [
 export function migrate(database: DatabaseSync, file: string): boolean {
   const id = pragma(database, 'application_id');
   const version = pragma(database, 'user_version');
-  const empty = pragma(database, 'page_count') === 0;
+  const tables = database.prepare('SELECT count(*) AS number FROM sqlite_schema').get();
+  const empty = id === 0 && version === 0 && tables?.['number'] === 0;
   if (!empty && id !== applicationId) {
     throw new ArError(
       'journal-damaged',

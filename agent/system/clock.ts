@@ -21,7 +21,7 @@ export function createClock(): Clock {
   let base = Date.now();
   let monotonic = performance.now();
   let sinceBoot = uptime() * 1_000;
-  const now = (): number => base + (performance.now() - monotonic);
+  const now = (): number => Math.round(base + (performance.now() - monotonic));
 
   return {
     now,

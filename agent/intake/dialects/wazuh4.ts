@@ -45,7 +45,7 @@ export function parseWazuh4(value: object): Message {
     ...(srcip === undefined ? {} : { srcip }),
     ...(timeoutSeconds === 0 ? {} : { timeoutSeconds }),
     origin: originOf(message.origin, alert),
-    managerLine: scriptLine(message, response),
+    managerLine: scriptLine(value, response),
   };
   return { ask: { kind: 'act', request } };
 }
@@ -79,13 +79,17 @@ function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown):
   };
 }
 
-/** The line that upstream's execd hands to the executable, and that the executable logs. */
-function scriptLine(message: v.InferOutput<typeof schema>, response: string): string {
+/**
+ * The line that upstream's execd hands to the executable, and that the executable logs. Made from the
+ * message itself: the order of its members has to stay, a decoder looks for `"data":{"srcip":`.
+ */
+function scriptLine(message: object, response: string): string {
+  const { origin, parameters } = message as { origin: object; parameters: object };
   return JSON.stringify({
     ...message,
-    origin: { ...message.origin, module: 'wazuh-execd' },
+    origin: { ...origin, module: 'wazuh-execd' },
     command: 'add',
-    parameters: { ...message.parameters, program: `active-response/bin/${response}` },
+    parameters: { ...parameters, program: `active-response/bin/${response}` },
   });
 }
 

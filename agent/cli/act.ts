@@ -1,0 +1,136 @@
+import { userInfo } from 'node:os';
+import type { Argv, CommandModule } from 'yargs';
+import { parseDuration } from '../config/duration.ts';
+import { ArError } from '../errors.ts';
+import type { ActionReply } from '../reply.ts';
+import { askAgent, type CommonFlags } from './agent.ts';
+import { print, printJson, remark } from './output.ts';
+import { showSteps } from './steps.ts';
+import { left, moment } from './time.ts';
+
+interface ActFlags extends CommonFlags {
+  readonly response: string;
+  readonly srcip: string;
+  readonly timeout?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly dryRun: boolean;
+  readonly direct: boolean;
+  readonly forceProtected: boolean;
+  readonly forget: boolean;
+}
+
+type ActReply = ActionReply & {
+  readonly refreshed?: boolean;
+  readonly stillHeldBy?: readonly string[];
+};
+
+export const addCommand: CommandModule<object, ActFlags> = {
+  command: 'add <response>',
+  describe: 'Apply a response',
+  builder: (parser) =>
+    common(parser)
+      .option('timeout', {
+        type: 'string',
+        describe: 'take it back after this time (600, 10m, 2h); without it: held until deleted',
+      })
+      .option('reason', { type: 'string', describe: 'why, for "ar-exec list"' })
+      .option('force-protected', {
+        type: 'boolean',
+        default: false,
+        describe: 'even if the address is on the never-block list',
+      })
+      .example('$0 add firewall-drop --srcip 203.0.113.7 --timeout 10m --reason "test"', '')
+      .example('$0 add firewall-drop --srcip 2001:db8::/48 --timeout 1d', '')
+      .example('$0 add route-null --srcip 203.0.113.7 --dry-run', '') as never,
+  handler: (flags) => act('add', flags),
+};
+
+export const deleteCommand: CommandModule<object, ActFlags> = {
+  command: 'delete <response>',
+  describe: 'Take a response back',
+  builder: (parser) =>
+    common(parser)
+      .option('forget', {
+        type: 'boolean',
+        default: false,
+        describe: 'only end the record, and leave the machine as it is',
+      })
+      .example('$0 delete firewall-drop --srcip 203.0.113.7', '') as never,
+  handler: (flags) => act('delete', flags),
+};
+
+function common(parser: Argv) {
+  return parser
+    .positional('response', { type: 'string', describe: 'firewall-drop, host-deny, route-null' })
+    .option('srcip', { type: 'string', demandOption: true, describe: 'an address or a prefix' })
+    .option('dry-run', {
+      type: 'boolean',
+      default: false,
+      describe: 'print the exact steps and touch nothing',
+    })
+    .option('direct', {
+      type: 'boolean',
+      default: false,
+      describe: 'without an agent: do the work here, through the same journal',
+    });
+}
+
+async function act(verb: 'add' | 'delete', flags: ActFlags): Promise<void> {
+  const request = toRequest(verb, flags);
+  if (flags.dryRun) {
+    await showSteps(flags, request);
+    return;
+  }
+  const reply = flags.direct
+    ? await actDirectly(flags, request)
+    : await askAgent<ActReply>(flags, request);
+  if (flags.json) printJson(reply);
+  else print(sentence(reply));
+}
+
+async function actDirectly(flags: ActFlags, request: object): Promise<ActReply> {
+  const { actDirect } = await import('./direct.ts');
+  const reply = (await actDirect(flags, request)) as ActReply;
+  if (reply.state === 'active' && reply.until !== null) {
+    remark(
+      'no agent was asked; it is taken back on time only if one runs by then, or by the kernel where that can',
+    );
+  }
+  return reply;
+}
+
+function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
+  if (flags.srcip === '') {
+    throw new ArError('address-missing', '--srcip is empty', 'Name an address or a prefix.');
+  }
+  return {
+    id: 1,
+    command: verb,
+    response: flags.response,
+    srcip: flags.srcip,
+    by: `${process.env['SUDO_USER'] ?? userInfo().username} (ar-exec ${verb})`,
+    ...(flags.timeout === undefined ? {} : { timeoutSeconds: parseDuration(flags.timeout) }),
+    ...(flags.reason === undefined ? {} : { reason: flags.reason }),
+    ...(flags.forceProtected ? { forceProtected: true } : {}),
+    ...(flags.forget ? { forget: true } : {}),
+    ...(flags.dryRun ? { dryRun: true } : {}),
+  };
+}
+
+function sentence(reply: ActReply): string {
+  const what = `${reply.response} ${reply.target}`;
+  if (reply.state === 'active') {
+    const until =
+      reply.until === null
+        ? 'until deleted'
+        : `until ${moment(reply.until)} (${left(reply.until)} left)`;
+    const how = reply.preExisting
+      ? 'was in force before ar-exec, and is left to whoever made it'
+      : `is in force by ${reply.driver}`;
+    return `${what} ${how}, held ${until}${reply.refreshed === true ? '; it was held already' : ''}`;
+  }
+  if (reply.state === 'forgotten') return `${what} is forgotten; the machine is as it was`;
+  const others = reply.stillHeldBy ?? [];
+  if (others.length > 0) return `${what} has ended; it stays in force for ${others.join(', ')}`;
+  return `${what} is no longer in force`;
+}

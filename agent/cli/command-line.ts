@@ -1,0 +1,86 @@
+import yargs, { type Argv } from 'yargs';
+import { errorCodes, exitStatus } from '../errors.ts';
+import { version } from '../version.ts';
+import { addCommand, deleteCommand } from './act.ts';
+import { configCommand } from './config-check.ts';
+import { journalCommand } from './journal-rebuild.ts';
+import { listCommand } from './list.ts';
+import { printFailure } from './output.ts';
+import { runCommand } from './run.ts';
+import { statusCommand } from './status.ts';
+
+/** Understands the words of a command line and does what they say; resolves with the exit status. */
+export async function runCommandLine(words: readonly string[]): Promise<number> {
+  let failed: number | undefined;
+  const parser = globalOptions(yargs([...words]))
+    .command(runCommand)
+    .command(addCommand)
+    .command(deleteCommand)
+    .command(listCommand)
+    .command(statusCommand)
+    .command(configCommand)
+    .command(journalCommand)
+    .demandCommand(1, 'Say what to do: run, add, delete, list, status, config, journal.')
+    .strict()
+    .fail((message, error) => {
+      failed = error === undefined ? usageFailure(words, message) : failureOf(words, error);
+    });
+  try {
+    await parser.parseAsync();
+  } catch (error) {
+    failed ??= failureOf(words, error);
+  }
+  return failed ?? exitStatus.ok;
+}
+
+function globalOptions(parser: Argv) {
+  return parser
+    .scriptName('ar-exec')
+    .usage(
+      '$0 <command>\n\nApplies responses such as blocking an address, and takes them back on time.',
+    )
+    .option('config', {
+      type: 'string',
+      describe: 'configuration file [AR_EXEC_CONFIG]',
+      ...fromEnvironment('AR_EXEC_CONFIG'),
+    })
+    .option('state', {
+      type: 'string',
+      describe: 'folder of the journal [AR_EXEC_STATE]',
+      ...fromEnvironment('AR_EXEC_STATE'),
+    })
+    .option('socket', {
+      type: 'string',
+      describe: "the agent's socket [AR_EXEC_SOCKET]",
+      ...fromEnvironment('AR_EXEC_SOCKET'),
+    })
+    .option('json', { type: 'boolean', default: false, describe: 'print JSON' })
+    .version(version)
+    .help()
+    .alias('help', 'h')
+    .parserConfiguration({ 'parse-numbers': false, 'duplicate-arguments-array': false })
+    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .epilogue(
+      `Exit status: ${Object.entries(exitStatus)
+        .map(([name, status]) => `${status} ${name}`)
+        .join(', ')}. docs/errors.md explains each.`,
+    );
+}
+
+function fromEnvironment(name: string): { default?: string } {
+  const value = process.env[name];
+  return value === undefined || value === '' ? {} : { default: value };
+}
+
+function usageFailure(words: readonly string[], message: string): number {
+  printFailure(words.includes('--json'), {
+    code: 'usage-invalid',
+    message,
+    hint: '"ar-exec --help" and "ar-exec <command> --help" show what can be said, with examples.',
+  });
+  return errorCodes['usage-invalid'];
+}
+
+function failureOf(words: readonly string[], error: unknown): number {
+  return printFailure(words.includes('--json'), error);
+}

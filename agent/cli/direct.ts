@@ -1,0 +1,83 @@
+/** The agent's work without an agent: for `--direct`, `--dry-run` and the commands on the journal. */
+import { type Composed, compose } from '../compose.ts';
+import { defaultPaths } from '../config/default-paths.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Reporter } from '../desk.ts';
+import { parseLine } from '../intake/message.ts';
+import { knownNames } from '../known-names.ts';
+import { createLog } from '../observe/log.ts';
+import { createManagerLog } from '../observe/manager-log.ts';
+import { describeOutcome } from '../reply.ts';
+import { createReporter } from '../report.ts';
+import { prepareStateFolder } from '../system/folders.ts';
+import { type CommonFlags, placesOf } from './agent.ts';
+import { remark } from './output.ts';
+
+/** An agent that has the journal locked may be about to let go of it. */
+const lockWaitMs = 5_000;
+const silent: Reporter = { outcome: () => {}, repaired: () => {}, trouble: () => {} };
+
+/** Carries out one request here. Throws `journal-locked` when an agent runs on this journal. */
+export async function actDirect(flags: CommonFlags, request: object): Promise<object> {
+  return withStages(flags, async (composed) => {
+    if (composed.journal.isNew) await composed.flow.recover({ adopt: true });
+    return accept(composed, request);
+  });
+}
+
+/** Opens the journal for the time of `work`, as an agent would. */
+export async function withStages<Answer>(
+  flags: CommonFlags,
+  work: (composed: Composed) => Promise<Answer>,
+): Promise<Answer> {
+  process.umask(0o077);
+  const { config } = await load(flags);
+  const paths = defaultPaths();
+  const state = flags.state ?? paths.stateFolder;
+  await prepareStateFolder(state);
+  const log = createLog('warn', config.logFile ?? '/dev/null');
+  const managerLog = createManagerLog(
+    config.activeResponsesLog ?? paths.activeResponsesLog,
+    (error) => remark(`active-responses.log cannot be written: ${String(error)}`),
+  );
+  const composed = await compose({
+    config,
+    state,
+    lockWaitMs,
+    report: createReporter(log, managerLog),
+  });
+  try {
+    return await work(composed);
+  } finally {
+    await composed.flow.stop({ revert: false });
+    await managerLog.flush();
+    composed.journal.close();
+    log.flush();
+  }
+}
+
+/** The steps of a request, planned with a journal that holds nothing. */
+export async function planDirect(flags: CommonFlags, request: object): Promise<object> {
+  const composed = await composeInMemory(flags);
+  return accept(composed, request);
+}
+
+/** The stages with a journal that nobody keeps: they can plan and explain, and change nothing. */
+export async function composeInMemory(flags: CommonFlags): Promise<Composed> {
+  const { config } = await load(flags);
+  return compose({ config, state: ':memory:', report: silent });
+}
+
+async function load(flags: CommonFlags) {
+  const { config: file } = placesOf(flags);
+  const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+  for (const warning of loaded.warnings) remark(warning);
+  return loaded;
+}
+
+async function accept({ flow }: Composed, request: object): Promise<object> {
+  const message = parseLine(JSON.stringify(request));
+  if ('error' in message) throw message.error;
+  if (message.ask.kind !== 'act') throw new Error('only add and delete can be done directly');
+  return describeOutcome(await flow.accept(message.ask.request));
+}

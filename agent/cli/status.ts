@@ -1,0 +1,51 @@
+import type { CommandModule } from 'yargs';
+import { describeDuration } from '../config/duration.ts';
+import { askAgent, type CommonFlags } from './agent.ts';
+import { oneLine, print, printJson } from './output.ts';
+
+interface StatusReply {
+  readonly version: string;
+  readonly pid: number;
+  readonly healthy: boolean;
+  readonly upSeconds: number;
+  readonly actions: Readonly<Record<string, number>>;
+  readonly pending: number;
+  readonly connections: number;
+  readonly journal: string;
+  readonly drivers: readonly {
+    readonly driver: string;
+    readonly usable: boolean;
+    readonly why: string;
+    readonly trouble?: readonly string[];
+  }[];
+  readonly choices: readonly string[];
+}
+
+export const statusCommand: CommandModule<object, CommonFlags> = {
+  command: 'status',
+  describe: 'Show how the agent is: what it holds, which drivers it has, what troubles it',
+  builder: (parser) => parser.example('$0 status', '').example('$0 status --json', '') as never,
+  handler: async (flags) => {
+    const reply = await askAgent<StatusReply>(flags, { id: 1, command: 'status' });
+    if (flags.json) printJson(reply);
+    else print(describe(reply));
+  },
+};
+
+function describe(status: StatusReply): string {
+  const counts = Object.entries(status.actions).map(([state, number]) => `${number} ${state}`);
+  return [
+    `ar-exec ${status.version}, process ${status.pid}, up ${describeDuration(status.upSeconds)}: ${
+      status.healthy ? 'all is as it should be' : 'something is not as it should be'
+    }`,
+    `actions: ${counts.join(', ')}; ${status.pending} waiting; ${status.connections} connections`,
+    `journal: ${status.journal}`,
+    'drivers:',
+    ...status.drivers.flatMap(({ driver, usable, why, trouble }) => [
+      `  ${driver}: ${usable ? 'usable' : 'not usable'} (${oneLine(why)})`,
+      ...(trouble ?? []).map((one) => `    trouble: ${oneLine(one)}`),
+    ]),
+    'choices:',
+    ...status.choices.map((choice) => `  ${oneLine(choice)}`),
+  ].join('\n');
+}

@@ -1,0 +1,53 @@
+import type { Step } from '../../platform/driver.ts';
+import { ArError } from '../errors.ts';
+import { askAgent, type CommonFlags } from './agent.ts';
+import { print, printJson, remark } from './output.ts';
+
+interface PlanReply {
+  readonly driver: string;
+  readonly why: string;
+  readonly steps: readonly Step[];
+}
+
+/** `--dry-run`: the steps that the agent would take, or without one, that this machine would need. */
+export async function showSteps(flags: CommonFlags, request: object): Promise<void> {
+  const plan = await askOrPlan(flags, request);
+  if (flags.json) printJson(plan);
+  else {
+    remark(`nothing is done. ${plan.why}`);
+    for (const step of plan.steps) print(stepText(step));
+  }
+}
+
+async function askOrPlan(flags: CommonFlags, request: object): Promise<PlanReply> {
+  try {
+    return await askAgent<PlanReply>(flags, request);
+  } catch (error) {
+    if (!(error instanceof ArError) || error.code !== 'agent-unreachable') throw error;
+    const { planDirect } = await import('./direct.ts');
+    remark('no agent answers: planned as if nothing were held');
+    return (await planDirect(flags, request)) as PlanReply;
+  }
+}
+
+/** A step as a line that can be pasted into a shell, for people; nothing here is ever run from it. */
+export function stepText(step: Step): string {
+  switch (step.kind) {
+    case 'command': {
+      const line = [step.tool, ...step.args].map(quote).join(' ');
+      return step.stdin === undefined ? line : `${line} <<'EOF'\n${step.stdin.trimEnd()}\nEOF`;
+    }
+    case 'edit-block':
+      return [
+        `# in ${step.path}, between "${step.block.begin}" and "${step.block.end}":`,
+        ...step.add.map((line) => `+ ${line}`),
+        ...step.remove.map((line) => `- ${line}`),
+      ].join('\n');
+    case 'read-file':
+      return `# read ${step.path}`;
+  }
+}
+
+function quote(word: string): string {
+  return /^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,109 @@
+/** Puts the stages together. Used by the running agent, by `--direct` and by `--dry-run` alike. */
+import type { DriverKind, Runner, Settings, Usability } from '../platform/driver.ts';
+import { drivers } from '../platform/index.ts';
+import type { Config } from './config/settings.ts';
+import type { Reporter } from './desk.ts';
+import { createCarrier } from './engine/carry-out.ts';
+import { choose } from './engine/choose.ts';
+import { createFlow, type Flow } from './flow.ts';
+import { type Journal, openJournal } from './journal/journal.ts';
+import { decide } from './policy/decide.ts';
+import { createGuard } from './policy/guard.ts';
+import { responses } from './policy/responses.ts';
+import { type Clock, createClock } from './system/clock.ts';
+import { createEssentials } from './system/machine.ts';
+import { createRunner } from './system/runner.ts';
+import type { Instance } from './words.ts';
+
+/** Put around what touches disk and machine; how a test stops the agent at a given moment. */
+export interface Adornments {
+  runner?(inner: Runner): Runner;
+  journal?(inner: Journal): Journal;
+}
+
+export interface Composed {
+  readonly flow: Flow;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly probes: readonly { readonly driver: string; readonly usability: Usability }[];
+  /** Why each response has the driver it has, a line each. */
+  readonly choices: readonly string[];
+}
+
+export interface ComposeOptions {
+  readonly config: Config;
+  /** Folder of the journal, or `:memory:` for one that nobody keeps. */
+  readonly state: string;
+  /** How long to wait for somebody else to let go of the journal. */
+  readonly lockWaitMs?: number;
+  readonly report: Reporter;
+  readonly adornments?: Adornments;
+}
+
+export async function compose(options: ComposeOptions): Promise<Composed> {
+  const { config, report, adornments } = options;
+  const opened = openJournal(options.state, options.lockWaitMs);
+  const journal = adornments?.journal?.(opened) ?? opened;
+  const systemRunner = createRunner();
+  const run = adornments?.runner?.(systemRunner) ?? systemRunner;
+  const clock = createClock();
+  const probes = await Promise.all(drivers.map((kind) => probe(kind, config, run)));
+  const chosen = new Map(
+    responses.map((response) => {
+      const preferred = config.drivers.get(response.name) ?? response.drivers;
+      const candidates = preferred.flatMap(
+        (name) => probes.find((one) => one.driver === name) ?? [],
+      );
+      return [response.name, choose(response.name, candidates)];
+    }),
+  );
+  const instances = new Map(probes.map(({ driver, instance }) => [driver, instance]));
+  const guard = createGuard({
+    neverBlock: config.neverBlock,
+    widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
+    machine: createEssentials(config.managers, clock.now),
+  });
+  const flow = createFlow({
+    journal,
+    clock,
+    report,
+    limits: config.limits,
+    decide: (request) => decide(request, guard),
+    choose: (response, family) => {
+      const choice = chosen.get(response);
+      const instance = instances.get(choice?.byFamily[family] ?? '');
+      return {
+        ...(instance === undefined ? {} : { instance }),
+        why: choice?.why ?? `${response} is not known`,
+      };
+    },
+    usable: () => probes.flatMap(({ usability, instance }) => (usability.usable ? instance : [])),
+    carrier: (instance) => createCarrier(kindOf(instance).make(instance.settings), run),
+    responseOf: (driver) =>
+      responses.find((response) => response.drivers.includes(driver))?.name ?? driver,
+  });
+  const choices = [...chosen.values()].map(({ why }) => why);
+  return { flow, journal, clock, probes, choices };
+}
+
+async function probe(kind: DriverKind, config: Config, run: Runner) {
+  const settings = configured(kind, config);
+  const driver = kind.make(settings);
+  const results = await Promise.all(driver.probe.steps.map(run));
+  const instance: Instance = { driver: kind.name, settings };
+  return { driver: kind.name, instance, usability: driver.probe.read(results) };
+}
+
+/** A driver's settings: its own defaults, and what the configuration says of them. */
+function configured(kind: DriverKind, config: Config): Settings {
+  const ours: Settings = { variant: config.iptablesVariant, path: config.hostsDenyFile };
+  return Object.fromEntries(
+    Object.entries(kind.defaults).map(([key, value]) => [key, ours[key] ?? value]),
+  );
+}
+
+function kindOf(instance: Instance): DriverKind {
+  const kind = drivers.find(({ name }) => name === instance.driver);
+  if (kind === undefined) throw new Error(`there is no driver ${instance.driver}`);
+  return kind;
+}

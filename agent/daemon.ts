@@ -1,0 +1,179 @@
+/** The running agent: open, probe, recover, listen, stop. */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type Adornments, type Composed, compose } from './compose.ts';
+import { defaultPaths } from './config/default-paths.ts';
+import { type Loaded, loadConfig } from './config/load.ts';
+import { startChores } from './engine/chores.ts';
+import { ArError } from './errors.ts';
+import { ask } from './intake/client.ts';
+import type { Message } from './intake/message.ts';
+import { listen, type SocketServer } from './intake/server.ts';
+import { knownNames } from './known-names.ts';
+import { createLog, type Log } from './observe/log.ts';
+import { createManagerLog, type ManagerLog } from './observe/manager-log.ts';
+import { describeAction, describeOutcome } from './reply.ts';
+import { createReporter } from './report.ts';
+import { describeStatus } from './status.ts';
+import { groupId, prepareStateFolder } from './system/folders.ts';
+import { version } from './version.ts';
+
+/** The flags every subcommand has; what is absent has its default. */
+export interface Places {
+  readonly config?: string;
+  readonly state?: string;
+  readonly socket?: string;
+}
+
+export interface Agent {
+  /** Finishes what is in work and ends; effects stay, or go, as configured. */
+  stop(): Promise<void>;
+}
+
+const clockEverySeconds = 5;
+const pruneEverySeconds = 3_600;
+const dayMs = 86_400_000;
+const probeMs = 1_000;
+
+/** Starts the agent; resolves when it is ready: journal and machine agree, and the socket listens. */
+export async function startAgent(places: Places, adornments: Adornments = {}): Promise<Agent> {
+  process.umask(0o077);
+  const loaded = await loadConfig({
+    ...(places.config === undefined ? {} : { file: places.config }),
+    known: knownNames,
+  });
+  const { config } = loaded;
+  const paths = defaultPaths();
+  const state = places.state ?? paths.stateFolder;
+  const socket = places.socket ?? paths.socket;
+  const log = createLog(config.logLevel, config.logFile);
+  try {
+    await refuseSecondAgent(socket);
+    await prepareStateFolder(state);
+    const managerLog = createManagerLog(
+      config.activeResponsesLog ?? paths.activeResponsesLog,
+      (error) => log.error({ err: String(error) }, 'active-responses.log cannot be written'),
+    );
+    const report = createReporter(log, managerLog);
+    const composed = await compose({ config, state, report, adornments });
+    logStart(log, loaded, composed, state);
+    await composed.flow.recover({ adopt: composed.journal.isNew });
+    const server = await openSocket(socket, loaded, composed, log);
+    const chores = startAgentChores(loaded, composed, log);
+    log.info({ socket }, 'ready');
+    return { stop: () => stop({ loaded, composed, server, chores, log, managerLog }) };
+  } catch (error) {
+    log.flush();
+    throw error;
+  }
+}
+
+async function refuseSecondAgent(socket: string): Promise<void> {
+  const answered = await ask(socket, { command: 'status' }, probeMs).then(
+    () => true,
+    () => false,
+  );
+  if (!answered) return;
+  throw new ArError(
+    'agent-running',
+    `an agent answers on ${socket} already`,
+    'Stop it first, or name another socket with --socket and another state folder with --state.',
+  );
+}
+
+function logStart(log: Log, loaded: Loaded, { probes, choices }: Composed, state: string): void {
+  log.info({ version, config: loaded.file ?? 'defaults', state }, 'starting');
+  for (const warning of loaded.warnings) log.warn({ warning }, 'configuration');
+  for (const { driver, usability } of probes) log.debug({ driver, ...usability }, 'probed');
+  for (const why of choices) log.info({ why }, 'chosen');
+}
+
+async function openSocket(
+  path: string,
+  { config }: Loaded,
+  composed: Composed,
+  log: Log,
+): Promise<SocketServer> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  const gid = await groupId(config.socketGroup);
+  const startedAt = composed.clock.now();
+  const server = await listen({
+    path,
+    ...(gid === undefined ? {} : { groupId: gid }),
+    connections: config.limits.connections,
+    messageBytes: config.limits.messageBytes,
+    onTrouble: (what) => log.warn({ what }, 'intake'),
+    answer: (message) =>
+      answer(message, composed, () =>
+        describeStatus(composed, { startedAt, connections: server.connections() }),
+      ),
+  });
+  return server;
+}
+
+async function answer(
+  { ask: wish }: Message,
+  { flow, journal }: Composed,
+  status: () => object,
+): Promise<object> {
+  switch (wish.kind) {
+    case 'act':
+      return describeOutcome(await flow.accept(wish.request));
+    case 'list': {
+      const actions = journal.list(wish.which, wish.limit).map(describeAction);
+      return { ok: true, actions, held: journal.liveCount() };
+    }
+    case 'status':
+      return { ok: true, ...status() };
+  }
+}
+
+function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed, log: Log) {
+  const reconcile = async (): Promise<void> => {
+    await Promise.all(flow.desks().map((desk) => desk.reconcile(false)));
+  };
+  const watchClock = (): void => {
+    const moved = clock.checkWall();
+    if (moved === 0) return;
+    log.warn({ movedMs: Math.round(moved) }, 'the wall clock was set; deadlines move with it');
+    journal.shiftDeadlines(moved);
+    for (const desk of flow.desks()) desk.deadlinesMoved();
+  };
+  const prune = (): void => {
+    const before = clock.now() - config.history.keepDays * dayMs;
+    const entries = journal.prune(before, config.history.keepEntries);
+    if (entries > 0) log.info({ entries }, 'old history removed');
+  };
+  return startChores(
+    [
+      { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },
+      { name: 'reconcile', everySeconds: config.reconcileEverySeconds, work: reconcile },
+      { name: 'prune', everySeconds: pruneEverySeconds, work: prune },
+    ],
+    () => performance.now(),
+    (chore, error) => log.error({ chore, err: String(error) }, 'a chore failed'),
+  );
+}
+
+interface Running {
+  readonly loaded: Loaded;
+  readonly composed: Composed;
+  readonly server: SocketServer;
+  readonly chores: { stop(): void };
+  readonly log: Log;
+  readonly managerLog: ManagerLog;
+}
+
+async function stop({ loaded, composed, server, chores, log, managerLog }: Running): Promise<void> {
+  const { flow, journal } = composed;
+  const revert = loaded.config.onStop === 'revert';
+  log.info({ held: journal.liveCount(), onStop: loaded.config.onStop }, 'stopping');
+  chores.stop();
+  const stopped = flow.stop({ revert });
+  await server.close();
+  await stopped;
+  await managerLog.flush();
+  log.info({ held: journal.liveCount() }, 'stopped');
+  journal.close();
+  log.flush();
+}

@@ -1,0 +1,203 @@
+/**
+ * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
+ * the journal. Work at one desk never waits for another.
+ */
+import { pauseMs } from './engine/backoff.ts';
+import type { Carrier } from './engine/carry-out.ts';
+import { carryOutIntents } from './engine/intents.ts';
+import { createLane } from './engine/lane.ts';
+import { type Repaired, repair } from './engine/repair.ts';
+import { createTimetable } from './engine/timetable.ts';
+import { ArError } from './errors.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Action, Adoption, Change, Instance, Order, Outcome } from './words.ts';
+
+/** What happens, for the logs. Never waited for, never throws. */
+export interface Reporter {
+  outcome(order: Order, outcome: Outcome | ArError): void;
+  repaired(instance: Instance, repaired: Repaired): void;
+  trouble(instance: Instance, error: unknown): void;
+}
+
+export interface DeskStages {
+  readonly journal: Journal;
+  readonly clock: { now(): number };
+  readonly report: Reporter;
+  readonly limits: { readonly pendingRequests: number };
+  carrier(instance: Instance): Carrier;
+  /** The response that a driver's effects belong to when no action names one. */
+  responseOf(driver: string): string;
+}
+
+export interface Desk {
+  readonly instance: Instance;
+  readonly carrier: Carrier;
+  carryOut(order: Order): Promise<Outcome>;
+  /** Compares and repairs now; goes on trying by itself when something cannot be put right. */
+  reconcile(adopt: boolean): Promise<void>;
+  /** What could not be put right the last time, if anything. */
+  trouble(): string | undefined;
+  pending(): number;
+  /** All deadlines were moved. */
+  deadlinesMoved(): void;
+  stop(revert: boolean): Promise<void>;
+}
+
+/** A container that was just emptied is often needed again at once. */
+const teardownAfterMs = 1_000;
+/** An effect without an owner and without an end of its own is held this long. */
+const adoptedForMs = 86_400_000;
+
+export function createDesk(stages: DeskStages, instance: Instance): Desk {
+  const { journal, clock, report } = stages;
+  const carrier = stages.carrier(instance);
+  const { batchSize } = carrier.driver.traits;
+  let trouble: string | undefined;
+  let attempts = 0;
+  let again: NodeJS.Timeout | undefined;
+  let teardown: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const lane = createLane<Order, Outcome>({
+    key: (order) => order.target.text,
+    merge: mergeOrders,
+    maxBatch: batchSize,
+    maxPending: stages.limits.pendingRequests,
+    perform: async (orders) => {
+      const intents = journal.intend(orders, clock.now());
+      const carried = await carryOutIntents(carrier, intents, clock.now());
+      writeDown(carried.flatMap(({ change }) => change ?? []));
+      const outcomes = carried.map(({ outcome }) => outcome);
+      orders.forEach((order, index) => {
+        const outcome = outcomes[index];
+        if (outcome !== undefined) report.outcome(order, outcome);
+      });
+      afterwards();
+      return outcomes;
+    },
+  });
+
+  /** What is done and cannot be written down stays an open intent, which the next comparison closes. */
+  const writeDown = (changes: readonly Change[]): void => {
+    try {
+      journal.settle(changes, clock.now());
+    } catch (error) {
+      reconcileSoon(pauseMs(0));
+      throw error;
+    }
+  };
+
+  const timetable = createTimetable({
+    now: clock.now,
+    nextDueAt: () => journal.nextDueAt(instance),
+    work: async () => {
+      const due = journal.due(instance, clock.now(), batchSize);
+      await Promise.all(due.map((action) => lane.push(expiry(action)).catch(ignoreReported)));
+    },
+    onError: (error) => report.trouble(instance, error),
+  });
+
+  const afterwards = (): void => {
+    timetable.look();
+    if (carrier.takeDrift()) reconcileSoon(0);
+    clearTimeout(teardown);
+    if (!stopped) teardown = setTimeout(() => void lane.alone(tearDownIfEmpty), teardownAfterMs);
+  };
+
+  const tearDownIfEmpty = async (): Promise<void> => {
+    if (!journal.holdsAny(instance)) await carrier.teardown();
+  };
+
+  const compare = async (adopt: boolean): Promise<void> => {
+    const actions = journal.heldBy(instance);
+    const repaired = await repair(carrier, { actions, now: clock.now(), adopt });
+    journal.settle(repaired.changes, clock.now());
+    if (repaired.orphans.length > 0) {
+      journal.adopt(
+        repaired.orphans.map((one) => adoption(stages, instance, one)),
+        clock.now(),
+      );
+    }
+    carrier.takeDrift();
+    trouble = repaired.trouble;
+    report.repaired(instance, repaired);
+    afterwards();
+  };
+
+  const reconcile = async (adopt: boolean): Promise<void> => {
+    clearTimeout(again);
+    try {
+      await lane.alone(() => compare(adopt));
+    } catch (error) {
+      trouble = error instanceof Error ? error.message : String(error);
+      report.trouble(instance, error);
+    }
+    if (trouble === undefined) attempts = 0;
+    else reconcileSoon(pauseMs(attempts++));
+  };
+
+  const reconcileSoon = (inMs: number): void => {
+    clearTimeout(again);
+    if (!stopped) again = setTimeout(() => void reconcile(false), inMs);
+  };
+
+  const revertAll = async (): Promise<void> => {
+    const orders = journal.heldBy(instance).map((action) => deletion(action));
+    await Promise.all(orders.map((order) => lane.push(order).catch(ignoreReported)));
+  };
+
+  return {
+    instance,
+    carrier,
+    carryOut: lane.push,
+    reconcile,
+    trouble: () => trouble,
+    pending: lane.pending,
+    deadlinesMoved: timetable.look,
+    stop: async (revert) => {
+      stopped = true;
+      timetable.stop();
+      clearTimeout(again);
+      if (revert) await revertAll();
+      await lane.alone(tearDownIfEmpty).catch((error) => report.trouble(instance, error));
+      clearTimeout(teardown);
+      await lane.idle();
+    },
+  };
+}
+
+/** Two wishes for the same come to one that asks for the longer time. */
+function mergeOrders(earlier: Order, later: Order): Order | undefined {
+  const same = earlier.response === later.response;
+  if (!same || earlier.verb !== 'add' || later.verb !== 'add') return undefined;
+  const { timeoutSeconds: _timeout, ...order } = later;
+  if (earlier.timeoutSeconds === undefined || later.timeoutSeconds === undefined) return order;
+  return { ...order, timeoutSeconds: Math.max(earlier.timeoutSeconds, later.timeoutSeconds) };
+}
+
+function deletion({ response, target, instance, origin }: Action): Order {
+  return { verb: 'delete', response, target, instance, origin };
+}
+
+function expiry(action: Action): Order {
+  return { ...deletion(action), onlyWhenDue: true };
+}
+
+function adoption(
+  { clock, responseOf }: DeskStages,
+  instance: Instance,
+  { target, expiresInMs }: Repaired['orphans'][number],
+): Adoption {
+  return {
+    response: responseOf(instance.driver),
+    target: target.text,
+    instance,
+    deadlineAt: clock.now() + (expiresInMs ?? adoptedForMs),
+    reason: 'found on this machine without a journal entry',
+  };
+}
+
+/** A revert that did not work has been reported, and stands in the journal for the next try. */
+function ignoreReported(error: unknown): void {
+  if (!(error instanceof ArError)) throw error;
+}

@@ -1,0 +1,99 @@
+/**
+ * READ FIRST. The way of a request, as code: this is the only place where the stages meet.
+ *
+ *   accept   intake -> policy -> journal (intent) -> engine -> journal (outcome) -> reply
+ *   revert   timetable -> the same road, as an order to delete what is due
+ *   recover  journal <-> what the machine holds: repair the difference
+ *
+ * Every driver instance has a desk of its own (desk.ts): a lane, where what waits together is carried
+ * out together, and a timetable. Nothing here knows a socket, a database or a tool by name.
+ */
+import { createDesk, type Desk, type DeskStages } from './desk.ts';
+import { ArError } from './errors.ts';
+import { type Plan, planRequest } from './plan.ts';
+import type { Decision } from './policy/decide.ts';
+import type { Instance, Order, Outcome, Request } from './words.ts';
+
+/** The stages, put together by daemon.ts. */
+export interface Stages extends DeskStages {
+  /** Policy: what a request means here. Throws when it is refused. */
+  decide(request: Request): Promise<Decision>;
+  /** Engine: which driver carries out a response for an address family, and why. */
+  choose(response: string, family: 4 | 6): { readonly instance?: Instance; readonly why: string };
+  /** Instances that may hold effects though no action says so. */
+  usable(): readonly Instance[];
+  readonly limits: DeskStages['limits'] & { readonly activeActions: number };
+}
+
+export interface Flow {
+  /** Carries a request out. Rejects with an ArError when it is refused or did not come true. */
+  accept(request: Request): Promise<Outcome | Plan>;
+  /** Makes journal and machine agree; what cannot be put right now is tried again by itself. */
+  recover(options: { readonly adopt: boolean }): Promise<void>;
+  desks(): readonly Desk[];
+  /** Finishes what is in work, and leaves or takes back what is held. */
+  stop(options: { readonly revert: boolean }): Promise<void>;
+}
+
+export function createFlow(stages: Stages): Flow {
+  const { journal } = stages;
+  const desks = new Map<string, Desk>();
+  let stopping = false;
+
+  const deskOf = (instance: Instance): Desk => {
+    const key = `${instance.driver} ${JSON.stringify(instance.settings)}`;
+    const known = desks.get(key);
+    if (known !== undefined) return known;
+    const desk = createDesk(stages, instance);
+    desks.set(key, desk);
+    return desk;
+  };
+
+  /** What is held is the business of the driver that made it, whatever would be chosen today. */
+  const instanceFor = (request: Request, decision: Decision): Instance => {
+    const { definition, target } = decision;
+    const held = journal.holder(definition.name, target.text);
+    if (held !== undefined) return held.instance;
+    const { instance, why } = stages.choose(definition.name, target.family);
+    if (instance !== undefined) return instance;
+    throw new ArError(
+      'driver-unavailable',
+      `nothing on this machine can carry out ${request.response} for ${target.text}: ${why}`,
+      'Install one of these facilities, or run ar-exec with the rights it needs.',
+    );
+  };
+
+  const accept = async (request: Request): Promise<Outcome | Plan> => {
+    if (stopping) {
+      throw new ArError('agent-stopping', 'the agent is stopping', 'Ask again when it is back.');
+    }
+    const decision = await stages.decide(request);
+    const instance = instanceFor(request, decision);
+    const { definition, target } = decision;
+    if (request.dryRun === true)
+      return planRequest(stages, deskOf(instance).carrier, request, decision);
+    if (request.verb === 'add' && journal.liveCount() >= stages.limits.activeActions) {
+      throw new ArError(
+        'limit-actions',
+        `${stages.limits.activeActions} actions are held already`,
+        'Wait until some end, delete some, or raise <active_actions>.',
+      );
+    }
+    const { srcip: _srcip, forceProtected: _force, dryRun: _dryRun, ...rest } = request;
+    const order: Order = { ...rest, response: definition.name, target, instance };
+    return deskOf(instance).carryOut(order);
+  };
+
+  return {
+    accept,
+    desks: () => [...desks.values()],
+    recover: async ({ adopt }) => {
+      const known = [...journal.instances(), ...stages.usable()];
+      await Promise.all([...new Set(known.map(deskOf))].map((desk) => desk.reconcile(adopt)));
+    },
+    stop: async ({ revert }) => {
+      stopping = true;
+      await Promise.all([...desks.values()].map((desk) => desk.stop(revert)));
+    },
+  };
+}

@@ -1,0 +1,8 @@
+import { drivers } from '../platform/index.ts';
+import { responses } from './policy/responses.ts';
+
+/** The names that a configuration may use. */
+export const knownNames = {
+  responses: responses.map(({ name }) => name),
+  drivers: drivers.map(({ name }) => name),
+} as const;

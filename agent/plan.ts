@@ -1,0 +1,68 @@
+import type { Step } from '../platform/driver.ts';
+import type { Carrier } from './engine/carry-out.ts';
+import { ArError } from './errors.ts';
+import type { Journal } from './journal/journal.ts';
+import type { Decision } from './policy/decide.ts';
+import type { Request } from './words.ts';
+
+/** What would be done, for `--dry-run`. */
+export interface Plan {
+  readonly kind: 'plan';
+  readonly driver: string;
+  /** Why this driver, or why there is nothing to do. */
+  readonly why: string;
+  readonly steps: readonly Step[];
+}
+
+interface Sources {
+  readonly journal: Pick<Journal, 'holder'>;
+  choose(response: string, family: 4 | 6): { readonly why: string };
+}
+
+/** The steps that would be taken now, by the same planning; asks the machine and changes nothing. */
+export async function planRequest(
+  { journal, choose }: Sources,
+  carrier: Carrier,
+  request: Request,
+  { definition, target }: Decision,
+): Promise<Plan> {
+  const { driver } = carrier;
+  const held = journal.holder(definition.name, target.text);
+  const plan = (why: string, steps: readonly Step[]): Plan => ({
+    kind: 'plan',
+    driver: driver.name,
+    why,
+    steps,
+  });
+  if (request.verb === 'delete') {
+    if (held === undefined) return plan('nothing is held for it', []);
+    return plan(`${driver.name} holds it`, driver.revert([{ target }]));
+  }
+  const standing = held?.state === 'active';
+  if (standing && !driver.traits.selfExpiring) {
+    return plan('it stands already; only its end would move, in the journal', []);
+  }
+  const effect = {
+    target,
+    ...(request.timeoutSeconds === undefined
+      ? {}
+      : { expiresInMs: request.timeoutSeconds * 1_000 }),
+    ...(standing ? { standing } : {}),
+  };
+  const { why } = choose(definition.name, target.family);
+  return plan(why, [...(await setupSteps(carrier, target)), ...driver.apply([effect])]);
+}
+
+async function setupSteps(carrier: Carrier, target: Decision['target']): Promise<Step[]> {
+  const container = carrier.driver.container(target);
+  if (container === undefined) return [];
+  const reading = await carrier.inspect();
+  if (!reading.known) {
+    throw new ArError(
+      'driver-failed',
+      `${carrier.driver.name} cannot tell what it holds: ${reading.why}`,
+      'Run ar-exec with the rights it needs (root), and see "ar-exec status".',
+    );
+  }
+  return reading.containers.includes(container) ? [] : reading.setup([container]);
+}

@@ -1,0 +1,59 @@
+import type { Reporter } from './desk.ts';
+import { ArError, describeError } from './errors.ts';
+import type { Log } from './observe/log.ts';
+import type { ManagerLog } from './observe/manager-log.ts';
+import type { Action, Order } from './words.ts';
+
+/** Tells what happened to the agent's own log and, where a manager asked, to the manager's. */
+export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
+  const removed = (action: Action, why: string): void => {
+    log.info(factsOf(action), why);
+    if (action.managerLine !== undefined) managerLog.removed(action.managerLine);
+  };
+  const failed = (order: Order, error: ArError): void => {
+    // An expiry that came too late for what it was made for is nothing to tell.
+    if (error.code === 'not-held' && order.onlyWhenDue === true) return;
+    const { response, target, verb } = order;
+    log.warn({ verb, response, target: target.text, ...describeError(error) }, 'not done');
+    if (order.managerLine !== undefined) managerLog.failed(order.managerLine, error.message);
+  };
+  return {
+    outcome: (order, outcome) => {
+      if (outcome instanceof ArError) {
+        failed(order, outcome);
+        return;
+      }
+      const { action, kind } = outcome;
+      if (kind === 'active') {
+        log.info({ ...factsOf(action), refreshed: outcome.refreshed }, 'active');
+        if (order.managerLine !== undefined) {
+          managerLog.added(order.managerLine, action.target.text);
+        }
+      } else removed(action, order.onlyWhenDue === true ? 'expired' : kind);
+    },
+    repaired: ({ driver }, { changes, ended, orphans, reapplied, removed: gone, trouble }) => {
+      for (const action of ended) removed(action, 'ended while nobody watched');
+      const facts = { driver, changes: changes.length, reapplied, removed: gone };
+      if (orphans.length > 0)
+        log.warn({ driver, adopted: orphans.length }, 'effects without an owner');
+      if (trouble !== undefined) log.error({ ...facts, trouble }, 'journal and machine differ');
+      else if (reapplied + gone > 0) log.warn(facts, 'repaired what differed from the journal');
+      else log.debug(facts, 'journal and machine agree');
+    },
+    trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
+  };
+}
+
+function factsOf(action: Action): object {
+  const { id, response, target, instance, deadlineAt, origin } = action;
+  return {
+    action: id,
+    response,
+    target: target.text,
+    driver: instance.driver,
+    until: deadlineAt === undefined ? null : new Date(deadlineAt).toISOString(),
+    dialect: origin.dialect,
+    ...(origin.ruleId === undefined ? {} : { ruleId: origin.ruleId }),
+    ...(origin.by === undefined ? {} : { by: origin.by }),
+  };
+}

@@ -1,0 +1,36 @@
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { ArError } from '../errors.ts';
+
+/** Makes the folder of the journal, or checks it: nobody but us may look into it or write there. */
+export async function prepareStateFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const found = await stat(folder);
+    if (!found.isDirectory()) throw unusable(folder, 'it is not a folder');
+    const own = process.getuid?.();
+    if (own !== undefined && found.uid !== own) {
+      throw unusable(folder, `it belongs to user ${found.uid}, and ar-exec runs as ${own}`);
+    }
+    if ((found.mode & 0o022) !== 0) throw unusable(folder, 'others can write there');
+  } catch (error) {
+    if (error instanceof ArError) throw error;
+    throw unusable(folder, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** The number of a group, or undefined when there is no such group here. */
+export async function groupId(name: string): Promise<number | undefined> {
+  const text = await readFile('/etc/group', 'utf8').catch(() => '');
+  const row = text.split('\n').find((line) => line.startsWith(`${name}:`));
+  const id = Number(row?.split(':')[2]);
+  return Number.isInteger(id) ? id : undefined;
+}
+
+function unusable(folder: string, why: string, cause?: unknown): ArError {
+  return new ArError(
+    'state-unusable',
+    `cannot keep the journal in ${folder}: ${why}`,
+    'Mend the folder (owner, mode 0700), or name another with --state.',
+    cause === undefined ? undefined : { cause },
+  );
+}

@@ -1,0 +1,9 @@
+import { hostsDeny } from './any/hosts-deny.ts';
+import type { DriverKind } from './driver.ts';
+import { ipset } from './linux/ipset.ts';
+import { iptables } from './linux/iptables.ts';
+import { nftables } from './linux/nftables.ts';
+import { routeNull } from './linux/route-null.ts';
+
+/** Every driver there is. Which one a response prefers is policy's business. */
+export const drivers: readonly DriverKind[] = [nftables, ipset, iptables, hostsDeny, routeNull];
