@@ -1,7 +1,8 @@
 /**
  * Blackhole routes in the main table. What the machine sends to the address goes nowhere, so no
- * connection comes about and standing ones starve; datagrams still come in. Routing rules that look
- * up another table before main (some VPNs) pass by.
+ * connection comes about and standing ones starve; datagrams still come in. What is not touched: a
+ * part of a prefix that has a route of its own, such as a connected network, and traffic that a
+ * routing rule sends to another table before main (some VPNs).
  *
  * Ours are the routes that carry our protocol number. Routes of others are never replaced: `add`
  * leaves a route with the same destination and metric alone and fails.
