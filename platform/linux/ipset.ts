@@ -161,10 +161,7 @@ function createSets(sets: readonly FoundSet[]): Step[] {
 
 function raiseRules(table: FilterTable | undefined, names: readonly string[]): string[] {
   const lacking = names.map(dropRule).filter((rule) => table?.rules.includes(rule) !== true);
-  return [
-    ...(table !== undefined && isFirst(table) ? [] : raise(table)),
-    ...lacking.map((rule) => `-A ${chain} ${rule}`),
-  ];
+  return [...raise(table), ...lacking.map((rule) => `-A ${chain} ${rule}`)];
 }
 
 /** The drop rule of a set that somebody put entries into stays too, because they act through it. */
@@ -195,8 +192,8 @@ function namesOf(sets: readonly FoundSet[], family: 4 | 6): string[] {
 }
 
 /**
- * The kernel's part of `-m set` is tried with a set that mostly is not there yet. iptables has no
- * translations; being told that the set is missing means that everything else is in place.
+ * The kernel's part of `-m set` is tried with a set that is never there. iptables has no translations;
+ * being told that the set is missing means that everything else is in place.
  */
 const probed = 'ar-exec-hosts';
 const setSupport: Extra = {
