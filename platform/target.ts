@@ -33,6 +33,10 @@ export function parseTarget(text: string): Target | undefined {
   const lengthText = slash === -1 ? undefined : text.slice(slash + 1);
   if (lengthText !== undefined && !/^(0|[1-9][0-9]{0,2})$/.test(lengthText)) return undefined;
   const length = lengthText === undefined ? undefined : Number(lengthText);
+  // What isIPv4 takes has one spelling only, and is by far the most frequent.
+  if (slash === -1 && isIPv4(text)) {
+    return { kind: 'address', family: 4, text, address: text, prefixLength: 32 };
+  }
   if (isIPv4(addressText)) return makeTarget(4, ipaddr.IPv4.parse(addressText), length);
   if (!isIPv6(addressText) || addressText.includes('%')) return undefined;
   // IPv4-compatible addresses are deprecated (RFC 4291, 2.5.5.1) and ipaddr.js takes them for mapped
@@ -48,13 +52,14 @@ export function parseTarget(text: string): Target | undefined {
  * The network part as a string of `0` and `1`. One prefix lies within another exactly when its bits
  * start with the other's, so that many comparisons cost little once this is at hand.
  */
-export function prefixBits(target: Target): string {
-  const bits = ipaddr
-    .parse(target.address)
-    .toByteArray()
-    .map((byte) => byte.toString(2).padStart(8, '0'));
-  return bits.join('').slice(0, target.prefixLength);
+export function prefixBits({ family, address, prefixLength }: Target): string {
+  const bytes = family === 4 ? address.split('.').map(Number) : ipaddr.parse(address).toByteArray();
+  let bits = '';
+  for (const byte of bytes) bits += byteBits[byte];
+  return bits.slice(0, prefixLength);
 }
+
+const byteBits = Array.from({ length: 256 }, (_, byte) => byte.toString(2).padStart(8, '0'));
 
 function makeTarget(
   family: 4 | 6,

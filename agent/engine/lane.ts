@@ -34,6 +34,9 @@ interface Group<Item, Result> {
 
 type Job<Item, Result> = Group<Item, Result> | { readonly work: () => Promise<void> };
 
+/** What a batch may cost besides its items (two commits, a process) is about as much. */
+const gatherMs = 5;
+
 export function createLane<Item, Result>(options: LaneOptions<Item, Result>): Lane<Item, Result> {
   const queue: Job<Item, Result>[] = [];
   let head = 0;
@@ -47,9 +50,8 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
   };
 
   const run = async (): Promise<void> => {
-    // Requests that came in one read of a socket arrive before this continues.
-    await Promise.resolve();
     while (head < queue.length) {
+      await gather();
       const job = queue[head];
       if (job !== undefined && 'work' in job) {
         head += 1;
@@ -62,6 +64,20 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
         head = 0;
       }
     }
+  };
+
+  /** As long as every turn of the event loop brings more, it is worth waiting for: a little while. */
+  const gather = async (): Promise<void> => {
+    const deadline = performance.now() + gatherMs;
+    let seen: number;
+    do {
+      seen = queue.length;
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (
+      queue.length > seen &&
+      queue.length - head < options.maxBatch &&
+      performance.now() < deadline
+    );
   };
 
   const takeBatch = (): Group<Item, Result>[] => {

@@ -1,14 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Action, Instance, Intent, Order } from '../words.ts';
-import { type Row, settingsText, toAction } from './rows.ts';
+import type { Action, Intent, Order } from '../words.ts';
+import type { Instances } from './instances.ts';
+import { type Row, toAction } from './rows.ts';
 
 /** Makes the function that turns one order into an intent, writing it down; runs in a transaction. */
-export function createIntender(database: DatabaseSync): (order: Order, now: number) => Intent {
+export function createIntender(
+  database: DatabaseSync,
+  instances: Instances,
+): (order: Order, now: number) => Intent {
   const holders = database.prepare('SELECT * FROM actions WHERE target = ? AND ended_at IS NULL');
   const insert = database.prepare(
     `INSERT INTO actions
-       (response, target, driver, settings, state, created_at, deadline_at, due_at, origin, manager_line)
-     VALUES (?, ?, ?, ?, 'intended', ?, ?, ?, ?, ?)`,
+       (response, target, instance, state, created_at, deadline_at, due_at, origin, manager_line)
+     VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?5, ?6, ?7)`,
   );
   const refresh = database.prepare(
     `UPDATE actions SET state = ?, deadline_at = ?2, due_at = ?2, origin = ?, manager_line = ?,
@@ -18,46 +22,42 @@ export function createIntender(database: DatabaseSync): (order: Order, now: numb
     `UPDATE actions SET state = 'reverting', due_at = ? WHERE id = ?`,
   );
 
+  const restore = (row: Row): Action => toAction(row, instances.byNumber(row.instance));
+  const othersOf = (order: Order, same: Row | undefined, rows: readonly Row[]): Row[] => {
+    const instance = same?.instance ?? instances.numberOf(order.instance);
+    return rows.filter((row) => row !== same && row.instance === instance);
+  };
+
   const add = (order: Order, now: number, same: Row | undefined, others: Row[]): Intent => {
     const asked = order.timeoutSeconds === undefined ? null : now + order.timeoutSeconds * 1_000;
     if (same === undefined) {
-      const { driver } = order.instance;
-      const settings = settingsText(order.instance);
-      const origin = JSON.stringify(order.origin);
-      const id = Number(
-        insert.run(
-          order.response,
-          order.target.text,
-          driver,
-          settings,
-          now,
-          asked,
-          asked,
-          origin,
-          order.managerLine ?? null,
-        ).lastInsertRowid,
+      const { lastInsertRowid } = insert.run(
+        order.response,
+        order.target.text,
+        instances.numberOf(order.instance),
+        now,
+        asked,
+        JSON.stringify(order.origin),
+        order.managerLine ?? null,
       );
+      const id = Number(lastInsertRowid);
       const action = newAction(id, order, now, asked);
       const effect = effectOf(asked, others);
       return { kind: 'apply', order, action, isNew: true, refreshed: false, ...effect };
     }
     const deadline = same.state === 'reverting' ? asked : later(same.deadline_at, asked);
     if (same.state === 'active' && deadline === same.deadline_at) {
-      return { kind: 'keep', order, action: toAction(same) };
+      return { kind: 'keep', order, action: restore(same) };
     }
     const state = same.state === 'reverting' ? 'intended' : same.state;
-    refresh.run(state, deadline, JSON.stringify(order.origin), order.managerLine ?? null, same.id);
-    const row = {
-      ...same,
-      state,
-      deadline_at: deadline,
-      origin: JSON.stringify(order.origin),
-      manager_line: order.managerLine ?? null,
-    };
+    const origin = JSON.stringify(order.origin);
+    const managerLine = order.managerLine ?? null;
+    refresh.run(state, deadline, origin, managerLine, same.id);
+    const row = { ...same, state, deadline_at: deadline, origin, manager_line: managerLine };
     return {
       kind: 'apply',
       order,
-      action: toAction(row),
+      action: restore(row),
       isNew: false,
       refreshed: same.state === 'active',
       ...effectOf(deadline, others, same),
@@ -69,7 +69,7 @@ export function createIntender(database: DatabaseSync): (order: Order, now: numb
     if (order.onlyWhenDue === true && (same.due_at === null || same.due_at > now)) {
       return { kind: 'absent', order };
     }
-    const action = toAction(same);
+    const action = restore(same);
     const heldBy = others.filter(holds).map((row) => row.response);
     if (order.forget === true || heldBy.length > 0 || same.pre_existing === 1) {
       return { kind: 'release', order, action, heldBy };
@@ -81,16 +81,9 @@ export function createIntender(database: DatabaseSync): (order: Order, now: numb
   return (order, now) => {
     const rows = holders.all(order.target.text) as unknown as Row[];
     const same = rows.find((row) => row.response === order.response);
-    const instance = same ?? key(order.instance);
-    const others = rows.filter(
-      (row) => row !== same && row.driver === instance.driver && row.settings === instance.settings,
-    );
+    const others = rows.length === 0 ? rows : othersOf(order, same, rows);
     return order.verb === 'add' ? add(order, now, same, others) : remove(order, now, same, others);
   };
-}
-
-function key(instance: Instance): { driver: string; settings: string } {
-  return { driver: instance.driver, settings: settingsText(instance) };
 }
 
 /** No deadline is later than any. */

@@ -1,16 +1,11 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { ArError } from '../errors.ts';
-import type { Action, ActionState, Adoption, Change, Instance, Intent, Order } from '../words.ts';
+import type { Action, Adoption, Change, Instance, Intent, Order } from '../words.ts';
+import { createInstances } from './instances.ts';
 import { createIntender } from './intend.ts';
 import { type OpenedDatabase, openDatabase } from './open.ts';
-import { type Row, settingsText, toAction } from './rows.ts';
-
-export interface Counts {
-  readonly active: number;
-  readonly intended: number;
-  readonly missing: number;
-  readonly reverting: number;
-}
+import { type Counts, createReader } from './read.ts';
+import { createSettler, isOver } from './settle.ts';
 
 /**
  * The durable record of what was asked, done and taken back. Every method that writes is one
@@ -53,9 +48,10 @@ export function openJournal(stateFolder: string, waitMs = 0): Journal {
 }
 
 function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
-  const intend = createIntender(database);
+  const instances = createInstances(database);
+  const intend = createIntender(database, instances);
   const settle = createSettler(database);
-  const read = createReader(database);
+  const read = createReader(database, instances);
   const countLive = database.prepare('SELECT count(*) AS n FROM actions WHERE ended_at IS NULL');
   let live = Number(countLive.get()?.['n']);
   const transaction = <Result>(work: () => Result): Result => {
@@ -64,12 +60,13 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
       return inTransaction(database, file, work);
     } catch (error) {
       live = before;
+      instances.reload();
       throw error;
     }
   };
   const insertAdopted = database.prepare(
-    `INSERT INTO actions (response, target, driver, settings, state, created_at, deadline_at, due_at, origin)
-     VALUES (?, ?, ?, ?, 'active', ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    `INSERT INTO actions (response, target, instance, state, created_at, deadline_at, due_at, origin)
+     VALUES (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING`,
   );
   const shift = database.prepare(
     'UPDATE actions SET deadline_at = deadline_at + ?1, due_at = due_at + ?1 WHERE ended_at IS NULL',
@@ -102,99 +99,15 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     adopt: (adoptions, now) =>
       transaction(() => {
         for (const one of adoptions) {
-          const deadline = one.deadlineAt ?? null;
+          const number = instances.numberOf(one.instance);
           const origin = JSON.stringify({ dialect: 'recovered', reason: one.reason });
-          const { driver } = one.instance;
-          const settings = settingsText(one.instance);
-          const row = [one.response, one.target, driver, settings, now, deadline, deadline, origin];
+          const row = [one.response, one.target, number, now, one.deadlineAt ?? null, origin];
           live += Number(insertAdopted.run(...row).changes);
         }
       }),
     shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),
     close: () => database.close(),
-  };
-}
-
-function isOver(state: ActionState): boolean {
-  return state === 'reverted' || state === 'failed' || state === 'forgotten';
-}
-
-function createSettler(database: DatabaseSync) {
-  const update = database.prepare(
-    `UPDATE actions SET
-       state = ?1,
-       ended_at = CASE WHEN ?1 IN ('reverted', 'failed', 'forgotten') THEN ?2 END,
-       due_at = CASE WHEN ?1 = 'reverting' THEN ?3 ELSE deadline_at END,
-       pre_existing = coalesce(?4, pre_existing),
-       trouble = ?5,
-       attempts = CASE WHEN ?6 THEN attempts + 1 ELSE attempts END
-     WHERE id = ?7`,
-  );
-  return (change: Change, now: number): void => {
-    update.run(
-      change.state,
-      now,
-      change.dueAt ?? now,
-      change.preExisting === undefined ? null : Number(change.preExisting),
-      change.trouble ?? null,
-      Number(change.triedAgain ?? false),
-      change.id,
-    );
-  };
-}
-
-function createReader(database: DatabaseSync) {
-  const instanceIs = 'driver = ? AND settings = ? AND ended_at IS NULL';
-  const holder = database.prepare(
-    'SELECT * FROM actions WHERE target = ? AND response = ? AND ended_at IS NULL',
-  );
-  const heldBy = database.prepare(`SELECT * FROM actions WHERE ${instanceIs} ORDER BY id`);
-  const any = database.prepare(`SELECT 1 FROM actions WHERE ${instanceIs} LIMIT 1`);
-  const instances = database.prepare(
-    'SELECT DISTINCT driver, settings FROM actions WHERE ended_at IS NULL',
-  );
-  const due = database.prepare(
-    `SELECT * FROM actions WHERE ${instanceIs} AND due_at <= ? ORDER BY due_at LIMIT ?`,
-  );
-  const nextDue = database.prepare(
-    `SELECT due_at FROM actions WHERE ${instanceIs} AND due_at IS NOT NULL ORDER BY due_at LIMIT 1`,
-  );
-  const live = database.prepare(
-    'SELECT * FROM actions WHERE ended_at IS NULL ORDER BY id DESC LIMIT ?',
-  );
-  const ended = database.prepare(
-    'SELECT * FROM actions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?',
-  );
-  const count = database.prepare(
-    'SELECT state, count(*) AS number FROM actions WHERE ended_at IS NULL GROUP BY state',
-  );
-  const actions = (rows: readonly unknown[]): Action[] => (rows as Row[]).map(toAction);
-  const key = (instance: Instance): SQLInputValue[] => [instance.driver, settingsText(instance)];
-
-  return {
-    holder: (response: string, target: string): Action | undefined =>
-      actions(holder.all(target, response))[0],
-    heldBy: (instance: Instance): Action[] => actions(heldBy.all(...key(instance))),
-    holdsAny: (instance: Instance): boolean => any.get(...key(instance)) !== undefined,
-    instances: (): Instance[] =>
-      (instances.all() as unknown as Row[]).map((row) => ({
-        driver: row.driver,
-        settings: JSON.parse(row.settings),
-      })),
-    due: (instance: Instance, now: number, limit: number): Action[] =>
-      actions(due.all(...key(instance), now, limit)),
-    nextDueAt: (instance: Instance): number | undefined =>
-      (nextDue.get(...key(instance)) as { due_at: number } | undefined)?.due_at,
-    list: (which: 'live' | 'ended', limit: number): Action[] =>
-      actions((which === 'live' ? live : ended).all(limit)),
-    counts: (): Counts => {
-      const counts = { active: 0, intended: 0, missing: 0, reverting: 0 };
-      for (const row of count.all() as { state: keyof Counts; number: number }[]) {
-        counts[row.state] = row.number;
-      }
-      return counts;
-    },
   };
 }
 

@@ -6,8 +6,7 @@ export interface Row {
   readonly id: number;
   readonly response: string;
   readonly target: string;
-  readonly driver: string;
-  readonly settings: string;
+  readonly instance: number;
   readonly state: ActionState;
   readonly created_at: number;
   readonly deadline_at: number | null;
@@ -20,14 +19,14 @@ export interface Row {
   readonly trouble: string | null;
 }
 
-export function toAction(row: Row): Action {
+export function toAction(row: Row, instance: Instance): Action {
   const target = parseTarget(row.target);
   if (target === undefined) throw new Error(`the journal has a target "${row.target}"`);
   return {
     id: row.id,
     response: row.response,
     target,
-    instance: { driver: row.driver, settings: JSON.parse(row.settings) },
+    instance,
     state: row.state,
     createdAt: row.created_at,
     ...(row.deadline_at === null ? {} : { deadlineAt: row.deadline_at }),
@@ -38,9 +37,4 @@ export function toAction(row: Row): Action {
     ...(row.trouble === null ? {} : { trouble: row.trouble }),
     ...(row.manager_line === null ? {} : { managerLine: row.manager_line }),
   };
-}
-
-/** Settings as they stand in the journal: one spelling, whatever the order of the keys. */
-export function settingsText(instance: Instance): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(instance.settings).sort()));
 }

@@ -12,12 +12,17 @@ const applicationId = 0x41524558;
  * again: its deadline, or the next try of a revert that did not work.
  */
 const migrations: readonly string[] = [
-  `CREATE TABLE actions (
-     id            INTEGER PRIMARY KEY AUTOINCREMENT,
+  `CREATE TABLE instances (
+     id        INTEGER PRIMARY KEY,
+     driver    TEXT NOT NULL,
+     settings  TEXT NOT NULL,
+     UNIQUE (driver, settings)
+   ) STRICT;
+   CREATE TABLE actions (
+     id            INTEGER PRIMARY KEY,
      response      TEXT NOT NULL,
      target        TEXT NOT NULL,
-     driver        TEXT NOT NULL,
-     settings      TEXT NOT NULL,
+     instance      INTEGER NOT NULL REFERENCES instances,
      state         TEXT NOT NULL CHECK (state IN
        ('intended', 'active', 'missing', 'reverting', 'reverted', 'failed', 'forgotten')),
      created_at    INTEGER NOT NULL,
@@ -32,8 +37,7 @@ const migrations: readonly string[] = [
      CHECK ((ended_at IS NULL) = (state IN ('intended', 'active', 'missing', 'reverting')))
    ) STRICT;
    CREATE UNIQUE INDEX live_target ON actions (target, response) WHERE ended_at IS NULL;
-   CREATE INDEX live_due ON actions (driver, settings, due_at)
-     WHERE ended_at IS NULL AND due_at IS NOT NULL;
+   CREATE INDEX live_due ON actions (instance, due_at) WHERE ended_at IS NULL;
    CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;`,
 ];
 

@@ -1,0 +1,65 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Action, Instance } from '../words.ts';
+import type { Instances } from './instances.ts';
+import { type Row, toAction } from './rows.ts';
+
+/** How many live actions there are, by state. */
+export interface Counts {
+  readonly active: number;
+  readonly intended: number;
+  readonly missing: number;
+  readonly reverting: number;
+}
+
+/** Everything that is asked of the journal; changes nothing. */
+export function createReader(database: DatabaseSync, instances: Instances) {
+  const live = 'ended_at IS NULL';
+  const holder = database.prepare(
+    `SELECT * FROM actions WHERE target = ? AND response = ? AND ${live}`,
+  );
+  const heldBy = database.prepare(
+    `SELECT * FROM actions WHERE instance = ? AND ${live} ORDER BY id`,
+  );
+  const any = database.prepare(`SELECT 1 FROM actions WHERE instance = ? AND ${live} LIMIT 1`);
+  const inUse = database.prepare(`SELECT DISTINCT instance FROM actions WHERE ${live}`);
+  const due = database.prepare(
+    `SELECT * FROM actions WHERE instance = ? AND ${live} AND due_at <= ? ORDER BY due_at LIMIT ?`,
+  );
+  const nextDue = database.prepare(
+    `SELECT due_at FROM actions WHERE instance = ? AND ${live} AND due_at IS NOT NULL
+     ORDER BY due_at LIMIT 1`,
+  );
+  const newest = database.prepare(`SELECT * FROM actions WHERE ${live} ORDER BY id DESC LIMIT ?`);
+  const ended = database.prepare(
+    'SELECT * FROM actions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT ?',
+  );
+  const count = database.prepare(
+    `SELECT state, count(*) AS number FROM actions WHERE ${live} GROUP BY state`,
+  );
+  const actions = (rows: readonly unknown[]): Action[] =>
+    (rows as Row[]).map((row) => toAction(row, instances.byNumber(row.instance)));
+
+  return {
+    holder: (response: string, target: string): Action | undefined => {
+      const row = holder.get(target, response);
+      return row === undefined ? undefined : actions([row])[0];
+    },
+    heldBy: (instance: Instance): Action[] => actions(heldBy.all(instances.find(instance))),
+    holdsAny: (instance: Instance): boolean => any.get(instances.find(instance)) !== undefined,
+    instances: (): Instance[] =>
+      (inUse.all() as { instance: number }[]).map((row) => instances.byNumber(row.instance)),
+    due: (instance: Instance, now: number, limit: number): Action[] =>
+      actions(due.all(instances.find(instance), now, limit)),
+    nextDueAt: (instance: Instance): number | undefined =>
+      (nextDue.get(instances.find(instance)) as { due_at: number } | undefined)?.due_at,
+    list: (which: 'live' | 'ended', limit: number): Action[] =>
+      actions((which === 'live' ? newest : ended).all(limit)),
+    counts: (): Counts => {
+      const counts = { active: 0, intended: 0, missing: 0, reverting: 0 };
+      for (const row of count.all() as { state: keyof Counts; number: number }[]) {
+        counts[row.state] = row.number;
+      }
+      return counts;
+    },
+  };
+}
