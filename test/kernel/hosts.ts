@@ -43,47 +43,16 @@ export async function createHosts(): Promise<Hosts> {
   const endpoint = `ar-e-${tag}`;
   const attacker = `ar-a-${tag}`;
   const started: ResultPromise[] = [];
-  const ip = (...args: string[]) => execa('ip', args);
-
-  await ip('netns', 'add', endpoint);
-  await ip('netns', 'add', attacker);
-  // Without it an IPv6 packet can meet a link that still waits for duplicate address detection.
-  for (const name of [endpoint, attacker]) {
-    const scopes = ['all', 'default'].map((scope) => `net.ipv6.conf.${scope}.accept_dad=0`);
-    await ip('netns', 'exec', name, 'sysctl', '-qw', ...scopes);
+  const close = async (): Promise<void> => {
+    for (const child of started) child.kill('SIGKILL');
+    for (const name of [endpoint, attacker]) await removeNamespace(name);
+  };
+  try {
+    await join(tag, endpoint, attacker);
+  } catch (error) {
+    await close();
+    throw error;
   }
-  await ip(
-    'link',
-    'add',
-    `e${tag}`,
-    'netns',
-    endpoint,
-    'type',
-    'veth',
-    'peer',
-    `a${tag}`,
-    'netns',
-    attacker,
-  );
-  for (const [name, device] of [
-    [endpoint, `e${tag}`],
-    [attacker, `a${tag}`],
-  ] as const) {
-    await ip('-n', name, 'link', 'set', 'lo', 'up');
-    await ip('-n', name, 'link', 'set', device, 'up');
-  }
-  await ip('-n', endpoint, 'addr', 'add', `${endpoint4}/24`, 'dev', `e${tag}`);
-  await ip('-n', endpoint, '-6', 'addr', 'add', `${endpoint6}/64`, 'dev', `e${tag}`, 'nodad');
-  await ip('-n', attacker, 'addr', 'add', '10.77.0.2/24', 'dev', `a${tag}`);
-  await ip('-n', attacker, '-6', 'addr', 'add', 'fd77::2/64', 'dev', `a${tag}`, 'nodad');
-  for (const address of attacker4)
-    await ip('-n', attacker, 'addr', 'add', `${address}/32`, 'dev', 'lo');
-  for (const address of attacker6) {
-    await ip('-n', attacker, '-6', 'addr', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
-  }
-  await ip('-n', endpoint, 'route', 'add', '203.0.113.0/24', 'via', '10.77.0.2');
-  await ip('-n', endpoint, 'route', 'add', '198.51.100.0/24', 'via', '10.77.0.2');
-  await ip('-n', endpoint, '-6', 'route', 'add', '2001:db8::/32', 'via', 'fd77::2');
 
   const address = (from: string) => (from.includes(':') ? `[${endpoint6}]` : endpoint4);
   const source = (from: string) => (from.includes(':') ? `bind=[${from}]` : `bind=${from}`);
@@ -152,21 +121,65 @@ export async function createHosts(): Promise<Hosts> {
       };
       return { alive, close: () => child.kill('SIGKILL') };
     },
-    close: async () => {
-      for (const child of started) child.kill('SIGKILL');
-      for (const name of [endpoint, attacker]) {
-        const pids = (await execa('ip', ['netns', 'pids', name])).stdout
-          .split('\n')
-          .filter(Boolean);
-        for (const pid of pids) {
-          try {
-            process.kill(Number(pid), 'SIGKILL');
-          } catch {
-            // It ended by itself.
-          }
-        }
-        await ip('netns', 'del', name);
-      }
-    },
+    close,
   };
+}
+
+const ip = (...args: string[]) => execa('ip', args);
+
+/** Makes both namespaces, and the pair of devices and the routes between them. */
+async function join(tag: string, endpoint: string, attacker: string): Promise<void> {
+  await ip('netns', 'add', endpoint);
+  await ip('netns', 'add', attacker);
+  // Without it an IPv6 packet can meet a link that still waits for duplicate address detection.
+  for (const name of [endpoint, attacker]) {
+    const scopes = ['all', 'default'].map((scope) => `net.ipv6.conf.${scope}.accept_dad=0`);
+    await ip('netns', 'exec', name, 'sysctl', '-qw', ...scopes);
+  }
+  await ip(
+    'link',
+    'add',
+    `e${tag}`,
+    'netns',
+    endpoint,
+    'type',
+    'veth',
+    'peer',
+    `a${tag}`,
+    'netns',
+    attacker,
+  );
+  for (const [name, device] of [
+    [endpoint, `e${tag}`],
+    [attacker, `a${tag}`],
+  ] as const) {
+    await ip('-n', name, 'link', 'set', 'lo', 'up');
+    await ip('-n', name, 'link', 'set', device, 'up');
+  }
+  await ip('-n', endpoint, 'addr', 'add', `${endpoint4}/24`, 'dev', `e${tag}`);
+  await ip('-n', endpoint, '-6', 'addr', 'add', `${endpoint6}/64`, 'dev', `e${tag}`, 'nodad');
+  await ip('-n', attacker, 'addr', 'add', '10.77.0.2/24', 'dev', `a${tag}`);
+  await ip('-n', attacker, '-6', 'addr', 'add', 'fd77::2/64', 'dev', `a${tag}`, 'nodad');
+  for (const address of attacker4)
+    await ip('-n', attacker, 'addr', 'add', `${address}/32`, 'dev', 'lo');
+  for (const address of attacker6) {
+    await ip('-n', attacker, '-6', 'addr', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
+  }
+  await ip('-n', endpoint, 'route', 'add', '203.0.113.0/24', 'via', '10.77.0.2');
+  await ip('-n', endpoint, 'route', 'add', '198.51.100.0/24', 'via', '10.77.0.2');
+  await ip('-n', endpoint, '-6', 'route', 'add', '2001:db8::/32', 'via', 'fd77::2');
+}
+
+async function removeNamespace(name: string): Promise<void> {
+  const pids = await execa('ip', ['netns', 'pids', name], { reject: false });
+  // Its own words say that it is not there: it was never made.
+  if (pids.failed) return;
+  for (const pid of pids.stdout.split('\n').filter(Boolean)) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
+  }
+  await ip('netns', 'del', name);
 }
