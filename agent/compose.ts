@@ -61,14 +61,14 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const guard = createGuard({
     neverBlock: config.neverBlock,
     widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
-    machine: createEssentials(config.managers, clock.now),
   });
+  const essentials = createEssentials(config.managers, clock.now);
   const flow = createFlow({
     journal,
     clock,
     report,
     limits: config.limits,
-    decide: (request) => decide(request, guard),
+    decide: async (request) => decide(request, guard, await essentials()),
     choose: (response, family) => {
       const choice = chosen.get(response);
       const instance = instances.get(choice?.byFamily[family] ?? '');

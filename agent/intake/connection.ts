@@ -105,11 +105,11 @@ export function createConnection(
     }
     inWork += 1;
     if (inWork >= limits.inWork) socket.pause();
-    answer(message)
-      .catch(failure)
-      .then(reply)
-      .finally(done)
-      .catch(() => socket.destroy());
+    const finish = (body: object): void => {
+      reply(body);
+      done();
+    };
+    answer(message).then(finish, (error) => finish(failure(error)));
   };
 
   const refuseAndEnd = (error: ArError): void => {

@@ -1,7 +1,7 @@
 import { parseTarget, type Target } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
-import type { Guard } from './guard.ts';
+import type { Guard, Protected } from './guard.ts';
 import { type ResponseDefinition, responses } from './responses.ts';
 
 /** Ten years: far beyond any sensible block, and far within what every clock here can count. */
@@ -19,7 +19,7 @@ export interface Decision {
  * Throws `response-unknown`, `address-missing`, `address-invalid`, `timeout-invalid`,
  * `target-protected` or `prefix-too-wide`.
  */
-export async function decide(request: Request, guard: Guard): Promise<Decision> {
+export function decide(request: Request, guard: Guard, essential: readonly Protected[]): Decision {
   const definition = responses.find(({ name }) => name === request.response);
   if (definition === undefined) {
     throw new ArError(
@@ -37,7 +37,7 @@ export async function decide(request: Request, guard: Guard): Promise<Decision> 
       'Give 1 second to 10 years, or none to hold it until it is deleted.',
     );
   }
-  if (request.verb === 'add' && request.forceProtected !== true) await guard.check(target);
+  if (request.verb === 'add' && request.forceProtected !== true) guard.check(target, essential);
   return { definition, target };
 }
 

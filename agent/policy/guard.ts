@@ -11,14 +11,15 @@ export interface GuardOptions {
   /** From the configuration. */
   readonly neverBlock: readonly Target[];
   readonly widestPrefix: { readonly 4: number; readonly 6: number };
-  /** What has to stay reachable on this machine now: own addresses, gateways, resolvers, manager. */
-  machine(): Promise<readonly Protected[]>;
 }
 
 /** Refuses targets by which a machine would cut itself off. */
 export interface Guard {
-  /** Throws `target-protected` or `prefix-too-wide`. */
-  check(target: Target): Promise<void>;
+  /**
+   * `essential` is what has to stay reachable on this machine now: own addresses, gateways, resolvers,
+   * manager. Throws `target-protected` or `prefix-too-wide`.
+   */
+  check(target: Target, essential: readonly Protected[]): void;
 }
 
 /** Blocks of addresses that are never a remote attacker (RFC 6890, RFC 5771, RFC 4291). */
@@ -48,11 +49,10 @@ export function createGuard(options: GuardOptions): Guard {
   let machine: readonly Entry[] = [];
 
   return {
-    check: async (target) => {
-      const now = await options.machine();
-      if (now !== seen) {
-        seen = now;
-        machine = now.map(withBits);
+    check: (target, essential) => {
+      if (essential !== seen) {
+        seen = essential;
+        machine = essential.map(withBits);
       }
       const widest = options.widestPrefix[target.family];
       if (!isHost(target) && target.prefixLength < widest) {
@@ -63,11 +63,10 @@ export function createGuard(options: GuardOptions): Guard {
         );
       }
       const bits = prefixBits(target);
-      const hit = [...machine, ...fixed].find(
-        (one) =>
-          one.target.family === target.family &&
-          (one.bits.startsWith(bits) || bits.startsWith(one.bits)),
-      );
+      const meets = (one: Entry): boolean =>
+        one.target.family === target.family &&
+        (one.bits.startsWith(bits) || bits.startsWith(one.bits));
+      const hit = machine.find(meets) ?? fixed.find(meets);
       if (hit !== undefined) throw protectedError(target, hit);
     },
   };
