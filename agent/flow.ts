@@ -12,7 +12,7 @@ import { createDesk, type Desk, type DeskStages } from './desk.ts';
 import { ArError } from './errors.ts';
 import { type Plan, planRequest } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
-import type { Instance, Order, Outcome, Request } from './words.ts';
+import type { Instance, Outcome, Request } from './words.ts';
 
 /** The stages, put together by daemon.ts. */
 export interface Stages extends DeskStages {
@@ -38,14 +38,17 @@ export interface Flow {
 export function createFlow(stages: Stages): Flow {
   const { journal } = stages;
   const desks = new Map<string, Desk>();
+  /** Most requests come with the very instance object of the one before. */
+  const byInstance = new WeakMap<Instance, Desk>();
   let stopping = false;
 
   const deskOf = (instance: Instance): Desk => {
+    const quick = byInstance.get(instance);
+    if (quick !== undefined) return quick;
     const key = `${instance.driver} ${JSON.stringify(instance.settings)}`;
-    const known = desks.get(key);
-    if (known !== undefined) return known;
-    const desk = createDesk(stages, instance);
+    const desk = desks.get(key) ?? createDesk(stages, instance);
     desks.set(key, desk);
+    byInstance.set(instance, desk);
     return desk;
   };
 
@@ -70,18 +73,19 @@ export function createFlow(stages: Stages): Flow {
     const decision = await stages.decide(request);
     const instance = instanceFor(request, decision);
     const { definition, target } = decision;
-    if (request.dryRun === true)
-      return planRequest(stages, deskOf(instance).carrier, request, decision);
-    if (request.verb === 'add' && journal.liveCount() >= stages.limits.activeActions) {
+    const desk = deskOf(instance);
+    if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
+    const held = journal.liveCount() + desk.pending();
+    if (request.verb === 'add' && held >= stages.limits.activeActions) {
       throw new ArError(
         'limit-actions',
         `${stages.limits.activeActions} actions are held already`,
         'Wait until some end, delete some, or raise <active_actions>.',
       );
     }
-    const { srcip: _srcip, forceProtected: _force, dryRun: _dryRun, ...rest } = request;
-    const order: Order = { ...rest, response: definition.name, target, instance };
-    return deskOf(instance).carryOut(order);
+    const { verb, timeoutSeconds, origin, managerLine, forget } = request;
+    const order = { verb, timeoutSeconds, origin, managerLine, forget, target, instance };
+    return desk.carryOut({ ...order, response: definition.name });
   };
 
   return {

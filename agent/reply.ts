@@ -11,37 +11,55 @@ export interface ActionReply {
   readonly since: string;
   /** null: held until it is deleted. */
   readonly until: string | null;
-  readonly ended?: string;
-  readonly reason?: string;
-  readonly by?: string;
-  readonly ruleId?: string;
-  readonly alertId?: string;
+  readonly ended?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly by?: string | undefined;
+  readonly ruleId?: string | undefined;
+  readonly alertId?: string | undefined;
   readonly dialect: string;
   readonly preExisting: boolean;
   readonly attempts: number;
-  readonly trouble?: string;
+  readonly trouble?: string | undefined;
 }
 
 export function describeAction(action: Action): ActionReply {
-  const { dialect, by, reason, ruleId, alertId } = action.origin;
+  const { origin } = action;
   return {
     action: action.id,
     response: action.response,
     target: action.target.text,
     state: action.state,
     driver: action.instance.driver,
-    since: new Date(action.createdAt).toISOString(),
-    until: action.deadlineAt === undefined ? null : new Date(action.deadlineAt).toISOString(),
-    ...(action.endedAt === undefined ? {} : { ended: new Date(action.endedAt).toISOString() }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(by === undefined ? {} : { by }),
-    ...(ruleId === undefined ? {} : { ruleId }),
-    ...(alertId === undefined ? {} : { alertId }),
-    dialect,
+    since: iso(action.createdAt),
+    until: action.deadlineAt === undefined ? null : iso(action.deadlineAt),
+    ended: action.endedAt === undefined ? undefined : iso(action.endedAt),
+    reason: origin.reason,
+    by: origin.by,
+    ruleId: origin.ruleId,
+    alertId: origin.alertId,
+    dialect: origin.dialect,
     preExisting: action.preExisting,
     attempts: action.attempts,
-    ...(action.trouble === undefined ? {} : { trouble: action.trouble }),
+    trouble: action.trouble,
   };
+}
+
+/** The reply to an accepted request: what is true now. `ar-exec list` tells the rest of an action. */
+export interface OutcomeReply {
+  readonly ok: true;
+  readonly state: Action['state'];
+  readonly action: number;
+  readonly response: string;
+  readonly target: string;
+  readonly driver: string;
+  readonly since: string;
+  readonly until: string | null;
+  /** It was held already, and its end may have moved. */
+  readonly refreshed?: boolean | undefined;
+  /** Something that is not ours does the same; it is left alone. */
+  readonly preExisting?: true | undefined;
+  /** Other responses for which the effect stays. */
+  readonly stillHeldBy?: readonly string[] | undefined;
 }
 
 /** The members of the reply to an accepted request. */
@@ -50,13 +68,22 @@ export function describeOutcome(outcome: Outcome | Plan): object {
     const { driver, why, steps } = outcome;
     return { ok: true, dryRun: true, driver, why, steps };
   }
-  const { state: _, ...action } = describeAction(outcome.action);
-  switch (outcome.kind) {
-    case 'active':
-      return { ok: true, state: 'active', refreshed: outcome.refreshed, ...action };
-    case 'reverted':
-      return { ok: true, state: 'reverted', stillHeldBy: outcome.stillHeldBy, ...action };
-    case 'forgotten':
-      return { ok: true, state: 'forgotten', ...action };
-  }
+  const { action } = outcome;
+  return {
+    ok: true,
+    state: outcome.kind,
+    action: action.id,
+    response: action.response,
+    target: action.target.text,
+    driver: action.instance.driver,
+    since: iso(action.createdAt),
+    until: action.deadlineAt === undefined ? null : iso(action.deadlineAt),
+    refreshed: outcome.kind === 'active' ? outcome.refreshed : undefined,
+    preExisting: action.preExisting ? true : undefined,
+    stillHeldBy: outcome.kind === 'reverted' ? outcome.stillHeldBy : undefined,
+  } satisfies OutcomeReply;
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
 }

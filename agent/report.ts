@@ -44,8 +44,7 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
   };
 }
 
-function factsOf(action: Action): object {
-  const { id, response, target, instance, deadlineAt, origin } = action;
+function factsOf({ id, response, target, instance, deadlineAt, origin }: Action) {
   return {
     action: id,
     response,
@@ -53,7 +52,7 @@ function factsOf(action: Action): object {
     driver: instance.driver,
     until: deadlineAt === undefined ? null : new Date(deadlineAt).toISOString(),
     dialect: origin.dialect,
-    ...(origin.ruleId === undefined ? {} : { ruleId: origin.ruleId }),
-    ...(origin.by === undefined ? {} : { by: origin.by }),
+    ruleId: origin.ruleId,
+    by: origin.by,
   };
 }

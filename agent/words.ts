@@ -9,11 +9,11 @@ import type { Target } from '../platform/target.ts';
 export interface Origin {
   readonly dialect: 'native' | 'wazuh4' | 'recovered';
   /** A person, a manager's node, a script: what the request says of itself. */
-  readonly by?: string;
+  readonly by?: string | undefined;
   /** Why, in words; for an alert its rule's description. */
-  readonly reason?: string;
-  readonly ruleId?: string;
-  readonly alertId?: string;
+  readonly reason?: string | undefined;
+  readonly ruleId?: string | undefined;
+  readonly alertId?: string | undefined;
 }
 
 /**
@@ -25,16 +25,16 @@ export interface Origin {
 export interface Request {
   readonly verb: 'add' | 'delete';
   readonly response: string;
-  readonly srcip?: string;
-  readonly timeoutSeconds?: number;
+  readonly srcip?: string | undefined;
+  readonly timeoutSeconds?: number | undefined;
   readonly origin: Origin;
-  readonly managerLine?: string;
+  readonly managerLine?: string | undefined;
   /** Skips the never-block list; only a person on the command line can ask for it. */
-  readonly forceProtected?: boolean;
+  readonly forceProtected?: boolean | undefined;
   /** Ends the record without touching the machine (`delete` only). */
-  readonly forget?: boolean;
+  readonly forget?: boolean | undefined;
   /** Answers with the steps instead of taking them. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
 }
 
 /** Which driver, set up how: what an effect is undone with later. */
@@ -49,12 +49,12 @@ export interface Order {
   readonly response: string;
   readonly target: Target;
   readonly instance: Instance;
-  readonly timeoutSeconds?: number;
+  readonly timeoutSeconds?: number | undefined;
   readonly origin: Origin;
-  readonly managerLine?: string;
-  readonly forget?: boolean;
+  readonly managerLine?: string | undefined;
+  readonly forget?: boolean | undefined;
   /** Deletes only what is due: a deadline may have moved since the order was made. */
-  readonly onlyWhenDue?: boolean;
+  readonly onlyWhenDue?: boolean | undefined;
 }
 
 /**
@@ -82,15 +82,15 @@ export interface Action {
   readonly state: ActionState;
   readonly createdAt: number;
   /** When it is to be undone; absent = held until deleted. */
-  readonly deadlineAt?: number;
-  readonly endedAt?: number;
+  readonly deadlineAt?: number | undefined;
+  readonly endedAt?: number | undefined;
   readonly origin: Origin;
   /** What stood there before us does the work; it is left alone when the action ends. */
   readonly preExisting: boolean;
   /** Tries to revert it so far, and why the last one did not work. */
   readonly attempts: number;
-  readonly trouble?: string;
-  readonly managerLine?: string;
+  readonly trouble?: string | undefined;
+  readonly managerLine?: string | undefined;
 }
 
 /**
@@ -114,7 +114,7 @@ export type Intent =
       readonly standing: boolean;
       readonly uncertain: boolean;
       /** When the effect is to end, as the longest of its holders has it. */
-      readonly endsAt?: number;
+      readonly endsAt?: number | undefined;
     }
   | { readonly kind: 'keep'; readonly order: Order; readonly action: Action }
   | { readonly kind: 'revert'; readonly order: Order; readonly action: Action }
@@ -130,12 +130,12 @@ export type Intent =
 export interface Change {
   readonly id: number;
   readonly state: ActionState;
-  readonly preExisting?: boolean;
-  readonly trouble?: string;
+  readonly preExisting?: boolean | undefined;
+  readonly trouble?: string | undefined;
   /** When to look at it again, for states that are not over. */
-  readonly dueAt?: number;
+  readonly dueAt?: number | undefined;
   /** Another try did not work. */
-  readonly triedAgain?: boolean;
+  readonly triedAgain?: boolean | undefined;
 }
 
 /** An effect that the machine holds and no action explains: it gets one. */
@@ -143,7 +143,7 @@ export interface Adoption {
   readonly response: string;
   readonly target: string;
   readonly instance: Instance;
-  readonly deadlineAt?: number;
+  readonly deadlineAt?: number | undefined;
   readonly reason: string;
 }
 

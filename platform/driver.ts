@@ -69,16 +69,16 @@ export interface Question<Answer> {
 export interface Effect {
   readonly target: Target;
   /** How long it is to stand, in milliseconds; absent = until it is taken back. */
-  readonly expiresInMs?: number;
+  readonly expiresInMs?: number | undefined;
   /** True when it is known to stand already and only its end changes (self-expiring drivers). */
-  readonly standing?: boolean;
+  readonly standing?: boolean | undefined;
 }
 
 /** An effect of ours that the machine holds now. */
 export interface FoundEffect {
   readonly target: Target;
   /** What the machine itself says is left of it; absent = it does not expire by itself. */
-  readonly expiresInMs?: number;
+  readonly expiresInMs?: number | undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { Argv, CommandModule } from 'yargs';
 import { parseDuration } from '../config/duration.ts';
 import { ArError } from '../errors.ts';
-import type { ActionReply } from '../reply.ts';
+import type { OutcomeReply } from '../reply.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
 import { showSteps } from './steps.ts';
@@ -18,11 +18,6 @@ interface ActFlags extends CommonFlags {
   readonly forceProtected: boolean;
   readonly forget: boolean;
 }
-
-type ActReply = ActionReply & {
-  readonly refreshed?: boolean;
-  readonly stillHeldBy?: readonly string[];
-};
 
 export const addCommand: CommandModule<object, ActFlags> = {
   command: 'add <response>',
@@ -83,14 +78,14 @@ async function act(verb: 'add' | 'delete', flags: ActFlags): Promise<void> {
   }
   const reply = flags.direct
     ? await actDirectly(flags, request)
-    : await askAgent<ActReply>(flags, request);
+    : await askAgent<OutcomeReply>(flags, request);
   if (flags.json) printJson(reply);
   else print(sentence(reply));
 }
 
-async function actDirectly(flags: ActFlags, request: object): Promise<ActReply> {
+async function actDirectly(flags: ActFlags, request: object): Promise<OutcomeReply> {
   const { actDirect } = await import('./direct.ts');
-  const reply = (await actDirect(flags, request)) as ActReply;
+  const reply = (await actDirect(flags, request)) as OutcomeReply;
   if (reply.state === 'active' && reply.until !== null) {
     remark(
       'no agent was asked; it is taken back on time only if one runs by then, or by the kernel where that can',
@@ -117,16 +112,17 @@ function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
   };
 }
 
-function sentence(reply: ActReply): string {
+function sentence(reply: OutcomeReply): string {
   const what = `${reply.response} ${reply.target}`;
   if (reply.state === 'active') {
     const until =
       reply.until === null
         ? 'until deleted'
         : `until ${moment(reply.until)} (${left(reply.until)} left)`;
-    const how = reply.preExisting
-      ? 'was in force before ar-exec, and is left to whoever made it'
-      : `is in force by ${reply.driver}`;
+    const how =
+      reply.preExisting === true
+        ? 'was in force before ar-exec, and is left to whoever made it'
+        : `is in force by ${reply.driver}`;
     return `${what} ${how}, held ${until}${reply.refreshed === true ? '; it was held already' : ''}`;
   }
   if (reply.state === 'forgotten') return `${what} is forgotten; the machine is as it was`;

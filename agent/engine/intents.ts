@@ -70,11 +70,8 @@ export function effectOf(
   now: number,
   standing: boolean,
 ): Effect {
-  return {
-    target,
-    ...(endsAt === undefined ? {} : { expiresInMs: Math.max(1, endsAt - now) }),
-    ...(standing ? { standing } : {}),
-  };
+  const expiresInMs = endsAt === undefined ? undefined : Math.max(1, endsAt - now);
+  return { target, expiresInMs, standing };
 }
 
 function judge(intent: Intent, carried: Carried | undefined, now: number): Carriage {

@@ -11,13 +11,13 @@ export type Ask =
 
 /** One line, understood. Without an id it is answered in its turn. */
 export interface Message {
-  readonly id?: string | number;
+  readonly id?: string | number | undefined;
   readonly ask: Ask;
 }
 
 /** A line that could not be understood, with its id if that much could be. */
 export interface Refused {
-  readonly id?: string | number;
+  readonly id?: string | number | undefined;
   readonly error: ArError;
 }
 
@@ -38,7 +38,7 @@ export function parseLine(line: string): Message | Refused {
   } catch (error) {
     const id = 'id' in value ? value.id : undefined;
     return {
-      ...(typeof id === 'string' || typeof id === 'number' ? { id } : {}),
+      id: typeof id === 'string' || typeof id === 'number' ? id : undefined,
       error: error instanceof ArError ? error : invalid(String(error), error),
     };
   }

@@ -98,14 +98,13 @@ function holds(row: Row): boolean {
 
 /** The effect ends when the last of its holders does; it stands if one of them is known to have it. */
 function effectOf(deadline: number | null, others: readonly Row[], same?: Row) {
+  if (others.length === 0 && same === undefined) {
+    return { endsAt: deadline ?? undefined, standing: false, uncertain: false };
+  }
   const endsAt = others.filter(holds).reduce((end, row) => later(end, row.deadline_at), deadline);
   const rows = same === undefined ? others : [...others, same];
   const standing = rows.some((row) => row.state === 'active' && row.pre_existing === 0);
-  return {
-    ...(endsAt === null ? {} : { endsAt }),
-    standing,
-    uncertain: rows.length > 0 && !standing,
-  };
+  return { endsAt: endsAt ?? undefined, standing, uncertain: rows.length > 0 && !standing };
 }
 
 function newAction(id: number, order: Order, now: number, deadline: number | null): Action {
@@ -116,10 +115,10 @@ function newAction(id: number, order: Order, now: number, deadline: number | nul
     instance: order.instance,
     state: 'intended',
     createdAt: now,
-    ...(deadline === null ? {} : { deadlineAt: deadline }),
+    deadlineAt: deadline ?? undefined,
     origin: order.origin,
     preExisting: false,
     attempts: 0,
-    ...(order.managerLine === undefined ? {} : { managerLine: order.managerLine }),
+    managerLine: order.managerLine,
   };
 }

@@ -29,12 +29,12 @@ export function toAction(row: Row, instance: Instance): Action {
     instance,
     state: row.state,
     createdAt: row.created_at,
-    ...(row.deadline_at === null ? {} : { deadlineAt: row.deadline_at }),
-    ...(row.ended_at === null ? {} : { endedAt: row.ended_at }),
+    deadlineAt: row.deadline_at ?? undefined,
+    endedAt: row.ended_at ?? undefined,
     origin: JSON.parse(row.origin) as Origin,
     preExisting: row.pre_existing === 1,
     attempts: row.attempts,
-    ...(row.trouble === null ? {} : { trouble: row.trouble }),
-    ...(row.manager_line === null ? {} : { managerLine: row.manager_line }),
+    trouble: row.trouble ?? undefined,
+    managerLine: row.manager_line ?? undefined,
   };
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ArError } from '../../errors.ts';
+import type { Request } from '../../words.ts';
 import type { Message } from '../message.ts';
 
 const text = (longest: number) => v.pipe(v.string(), v.maxLength(longest));
@@ -37,41 +38,29 @@ export function parseNative(value: object): Message {
   const parsed = v.safeParse(schema, value);
   if (!parsed.success) throw invalid(parsed.issues[0]);
   const message = parsed.output;
-  const identity = message.id === undefined ? {} : { id: message.id };
+  const { id } = message;
   switch (message.command) {
     case 'status':
-      return { ...identity, ask: { kind: 'status' } };
-    case 'list':
-      return {
-        ...identity,
-        ask: {
-          kind: 'list',
-          which: message.history === true ? 'ended' : 'live',
-          limit: message.limit ?? 1_000,
-        },
-      };
-    default: {
-      const { id: _, command: verb, response, srcip, reason, by, ...rest } = message;
-      const origin = {
-        dialect: 'native' as const,
-        ...(by === undefined ? {} : { by }),
-        ...(reason === undefined ? {} : { reason }),
-      };
-      const data = srcip === undefined ? {} : { srcip };
-      return {
-        ...identity,
-        ask: { kind: 'act', request: { verb, response, ...data, origin, ...present(rest) } },
-      };
+      return { id, ask: { kind: 'status' } };
+    case 'list': {
+      const which = message.history === true ? 'ended' : 'live';
+      return { id, ask: { kind: 'list', which, limit: message.limit ?? 1_000 } };
     }
+    default:
+      return { id, ask: { kind: 'act', request: toRequest(message) } };
   }
 }
 
-type Present<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+type Act = Extract<v.InferOutput<typeof schema>, { response: string }>;
 
-function present<T extends object>(members: T): Present<T> {
-  return Object.fromEntries(
-    Object.entries(members).filter(([, value]) => value !== undefined),
-  ) as Present<T>;
+function toRequest(message: Act): Request {
+  const { command: verb, response, srcip, dryRun } = message;
+  const origin = { dialect: 'native' as const, by: message.by, reason: message.reason };
+  if (message.command === 'delete') {
+    return { verb, response, srcip, dryRun, origin, forget: message.forget };
+  }
+  const { timeoutSeconds, forceProtected } = message;
+  return { verb, response, srcip, dryRun, origin, timeoutSeconds, forceProtected };
 }
 
 function invalid(issue: v.BaseIssue<unknown>): ArError {

@@ -42,8 +42,8 @@ export function parseWazuh4(value: object): Message {
   const request: Request = {
     verb: 'add',
     response,
-    ...(srcip === undefined ? {} : { srcip }),
-    ...(timeoutSeconds === 0 ? {} : { timeoutSeconds }),
+    srcip,
+    timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds,
     origin: originOf(message.origin, alert),
     managerLine: scriptLine(value, response),
   };
@@ -72,10 +72,10 @@ function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown):
   const alertId = member(alert, 'id');
   return {
     dialect: 'wazuh4',
-    ...(by.length === 0 ? {} : { by: by.join(' on ').slice(0, 256) }),
-    ...(typeof reason === 'string' ? { reason: reason.slice(0, 1_024) } : {}),
-    ...(isScalar(ruleId) ? { ruleId: String(ruleId).slice(0, 64) } : {}),
-    ...(isScalar(alertId) ? { alertId: String(alertId).slice(0, 64) } : {}),
+    by: by.length === 0 ? undefined : by.join(' on ').slice(0, 256),
+    reason: typeof reason === 'string' ? reason.slice(0, 1_024) : undefined,
+    ruleId: isScalar(ruleId) ? String(ruleId).slice(0, 64) : undefined,
+    alertId: isScalar(alertId) ? String(alertId).slice(0, 64) : undefined,
   };
 }
 
