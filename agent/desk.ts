@@ -10,10 +10,12 @@ import { type Repaired, repair } from './engine/repair.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
-import type { Action, Adoption, Change, Instance, Order, Outcome } from './words.ts';
+import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from './words.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
 export interface Reporter {
+  /** Not even tried. A manager does not read replies: for what it asked, this is the only trace. */
+  refused(request: Request, error: unknown): void;
   outcome(order: Order, outcome: Outcome | ArError): void;
   repaired(instance: Instance, repaired: Repaired): void;
   trouble(instance: Instance, error: unknown): void;

@@ -35,6 +35,12 @@ export interface Flow {
   stop(options: { readonly revert: boolean }): Promise<void>;
 }
 
+interface Admitted {
+  readonly decision: Decision;
+  readonly instance: Instance;
+  readonly desk: Desk;
+}
+
 export function createFlow(stages: Stages): Flow {
   const { journal } = stages;
   const desks = new Map<string, Desk>();
@@ -66,15 +72,14 @@ export function createFlow(stages: Stages): Flow {
     );
   };
 
-  const accept = async (request: Request): Promise<Outcome | Plan> => {
+  /** What a request comes to before it goes to a desk. Throws when it is refused. */
+  const admit = async (request: Request): Promise<Admitted> => {
     if (stopping) {
       throw new ArError('agent-stopping', 'the agent is stopping', 'Ask again when it is back.');
     }
     const decision = await stages.decide(request);
     const instance = instanceFor(request, decision);
-    const { definition, target } = decision;
     const desk = deskOf(instance);
-    if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
     const held = journal.liveCount() + desk.pending();
     if (request.verb === 'add' && held >= stages.limits.activeActions) {
       throw new ArError(
@@ -83,6 +88,20 @@ export function createFlow(stages: Stages): Flow {
         'Wait until some end, delete some, or raise <active_actions>.',
       );
     }
+    return { decision, instance, desk };
+  };
+
+  const accept = async (request: Request): Promise<Outcome | Plan> => {
+    let admitted: Admitted;
+    try {
+      admitted = await admit(request);
+    } catch (error) {
+      stages.report.refused(request, error);
+      throw error;
+    }
+    const { decision, instance, desk } = admitted;
+    const { definition, target } = decision;
+    if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
     const { verb, timeoutSeconds, origin, managerLine, forget } = request;
     const order = { verb, timeoutSeconds, origin, managerLine, forget, target, instance };
     return desk.carryOut({ ...order, response: definition.name });

@@ -18,6 +18,15 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
     if (order.managerLine !== undefined) managerLog.failed(order.managerLine, error.message);
   };
   return {
+    refused: ({ verb, response, origin, managerLine }, error) => {
+      const { dialect, by, ruleId } = origin;
+      log.warn({ verb, response, dialect, by, ruleId, ...describeError(error) }, 'refused');
+      // The name of an unknown response is a stranger's text, and would begin the manager's lines.
+      const known = !(error instanceof ArError && error.code === 'response-unknown');
+      if (managerLine !== undefined && known) {
+        managerLog.failed(managerLine, describeError(error).message);
+      }
+    },
     outcome: (order, outcome) => {
       if (outcome instanceof ArError) {
         failed(order, outcome);

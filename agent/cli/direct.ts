@@ -15,7 +15,12 @@ import { remark } from './output.ts';
 
 /** An agent that has the journal locked may be about to let go of it. */
 const lockWaitMs = 5_000;
-const silent: Reporter = { outcome: () => {}, repaired: () => {}, trouble: () => {} };
+const silent: Reporter = {
+  refused: () => {},
+  outcome: () => {},
+  repaired: () => {},
+  trouble: () => {},
+};
 
 /** Carries out one request here. Throws `journal-locked` when an agent runs on this journal. */
 export async function actDirect(flags: CommonFlags, request: object): Promise<object> {
