@@ -13,6 +13,8 @@ export interface CommandStep {
   readonly args: readonly string[];
   readonly stdin?: string;
   readonly deadlineMs?: number;
+  /** The tool does nothing before it has read all of `stdin`: it may be started ahead of its work. */
+  readonly standby?: boolean;
 }
 
 /**

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
 import type { CommandStep, StepResult } from '../../platform/driver.ts';
+import { createStandby } from './standby.ts';
 
 const defaultDeadlineMs = 20_000;
 /** `nft -j list` of 100,000 elements prints about 9 MB. */
@@ -22,6 +23,7 @@ export function createCommandRunner(
   folders: readonly string[],
 ): (step: CommandStep) => Promise<StepResult> {
   const found = new Map<string, string>();
+  const standby = createStandby();
   const environment = { PATH: folders.join(delimiter), LC_ALL: 'C' };
 
   return async (step) => {
@@ -33,8 +35,15 @@ export function createCommandRunner(
         stderr: `${step.tool} is not in ${folders.join(', ')}`,
       };
     }
-    const child = start(file, step, environment);
-    return withDeadline(child, step.deadlineMs ?? defaultDeadlineMs);
+    const begin = (): Child => start(file, step, environment);
+    const key = [step.tool, ...step.args].join('\0');
+    const child = (step.standby === true ? standby.take(key) : undefined) ?? begin();
+    // A tool that ended without reading has a result that says so.
+    child.stdin.on('error', () => {});
+    child.stdin.end(step.stdin ?? '');
+    const result = await withDeadline(child, step.deadlineMs ?? defaultDeadlineMs);
+    if (step.standby === true) standby.prepare(key, begin);
+    return result;
   };
 }
 
@@ -68,11 +77,11 @@ function start(file: string, step: CommandStep, env: Record<string, string>) {
     reject: false,
     stripFinalNewline: false,
     maxBuffer: outputLimitBytes,
-    input: step.stdin ?? '',
+    stdin: 'pipe',
   });
 }
 
-type Child = ReturnType<typeof start>;
+export type Child = ReturnType<typeof start>;
 
 async function withDeadline(child: Child, deadlineMs: number): Promise<StepResult> {
   let killed = false;

@@ -9,13 +9,13 @@
  * Everything is one transaction of nft(8): a batch is in the kernel whole or not at all.
  */
 import type {
+  CommandStep,
   Driver,
   DriverKind,
   Effect,
   FoundEffect,
   Reading,
   Settings,
-  Step,
   StepResult,
   Usability,
 } from '../driver.ts';
@@ -55,9 +55,9 @@ export const nftables: DriverKind = {
         read: (results) => readTable(table, results),
       },
       container: setOf,
-      apply: (effects) => [nft(elementScript(table, effects, applyLines))],
+      apply: (effects) => [{ ...nft(elementScript(table, effects, applyLines)), standby: true }],
       // An element that is not there would void the transaction: added first, its deletion succeeds.
-      revert: (effects) => [nft(elementScript(table, effects, revertLines))],
+      revert: (effects) => [{ ...nft(elementScript(table, effects, revertLines)), standby: true }],
     };
   },
 };
@@ -67,7 +67,7 @@ function setOf(target: Target): string {
   return isHost(target) ? `hosts${target.family}` : `nets${target.family}-${target.prefixLength}`;
 }
 
-function nft(script: string, options: readonly string[] = []): Step {
+function nft(script: string, options: readonly string[] = []): CommandStep {
   return { kind: 'command', tool: 'nft', args: [...options, '-f', '-'], stdin: script };
 }
 
