@@ -130,7 +130,8 @@ async function answer(
 
 function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed, log: Log) {
   const reconcile = async (): Promise<void> => {
-    await Promise.all(flow.desks().map((desk) => desk.reconcile(false)));
+    const inUse = flow.desks().filter((desk) => desk.inUse());
+    await Promise.all(inUse.map((desk) => desk.reconcile(false)));
   };
   const watchClock = (): void => {
     const moved = clock.checkWall();

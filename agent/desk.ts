@@ -40,6 +40,8 @@ export interface Desk {
   /** What could not be put right the last time, if anything. */
   trouble(): string | undefined;
   pending(): number;
+  /** Whether there is anything here that could differ from the journal. */
+  inUse(): boolean;
   /** All deadlines were moved. */
   deadlinesMoved(): void;
   stop(revert: boolean): Promise<void>;
@@ -103,12 +105,15 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     timetable.look();
     if (carrier.takeDrift()) reconcileSoon(0);
     clearTimeout(teardown);
-    if (!stopped) teardown = setTimeout(() => void lane.alone(tearDownIfEmpty), teardownAfterMs);
+    if (!stopped) teardown = setTimeout(() => void tearDown(), teardownAfterMs);
   };
 
-  const tearDownIfEmpty = async (): Promise<void> => {
-    if (!journal.holdsAny(instance)) await carrier.teardown();
-  };
+  const tearDown = (): Promise<void> =>
+    lane
+      .alone(async () => {
+        if (!journal.holdsAny(instance)) await carrier.teardown();
+      })
+      .catch((error) => report.trouble(instance, error));
 
   const compare = async (adopt: boolean): Promise<void> => {
     const actions = journal.heldBy(instance);
@@ -155,13 +160,14 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     reconcile,
     trouble: () => trouble,
     pending: lane.pending,
+    inUse: () => trouble !== undefined || journal.holdsAny(instance),
     deadlinesMoved: timetable.look,
     stop: async (revert) => {
       stopped = true;
       timetable.stop();
       clearTimeout(again);
       if (revert) await revertAll();
-      await lane.alone(tearDownIfEmpty).catch((error) => report.trouble(instance, error));
+      await tearDown();
       clearTimeout(teardown);
       await lane.idle();
     },

@@ -27,29 +27,31 @@ export function createTimetable(options: TimetableOptions): Timetable {
   const look = (): void => {
     if (working || stopped) return;
     clearTimeout(timer);
-    const next = options.nextDueAt();
-    if (next !== undefined) sleep(Math.max(0, next - options.now()));
+    try {
+      const next = options.nextDueAt();
+      if (next !== undefined) sleep(Math.max(0, next - options.now()));
+    } catch (error) {
+      options.onError(error);
+      sleep(troubleSleepMs);
+    }
   };
 
   const sleep = (ms: number): void => {
-    timer = setTimeout(wake, Math.min(longestSleepMs, Math.ceil(ms)));
+    clearTimeout(timer);
+    if (!stopped) timer = setTimeout(() => void wake(), Math.min(longestSleepMs, Math.ceil(ms)));
   };
 
   const wake = async (): Promise<void> => {
-    const next = options.nextDueAt();
-    if (next === undefined || next > options.now()) {
-      look();
-      return;
-    }
     working = true;
     try {
-      await options.work();
+      const next = options.nextDueAt();
+      if (next !== undefined && next <= options.now()) await options.work();
       working = false;
       look();
     } catch (error) {
       working = false;
       options.onError(error);
-      if (!stopped) sleep(troubleSleepMs);
+      sleep(troubleSleepMs);
     }
   };
 

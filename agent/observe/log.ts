@@ -15,6 +15,8 @@ export interface Log {
 /** Logs JSON lines to `file`, or to standard output. */
 export function createLog(level: Level, file?: string): Log {
   const destination = pino.destination({ dest: file ?? 1, sync: false, mkdir: true, mode: 0o640 });
+  // A disk that is full or a reader that went away must not end an agent that holds blocks.
+  destination.on('error', () => {});
   const logger = pino(
     {
       level,

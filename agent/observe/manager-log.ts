@@ -6,7 +6,8 @@
  * therefore written once the response is in force or gone, and not at all when it failed: an alert
  * "Host Blocked" means that the host is blocked.
  */
-import { appendFile, mkdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { appendFile, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface ManagerLog {
@@ -68,11 +69,24 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
 
 async function append(file: string, text: string): Promise<void> {
   try {
-    await appendFile(file, text, { mode: 0o640 });
+    await appendFile(file, text, { flag: constants.O_WRONLY | constants.O_APPEND });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    await mkdir(dirname(file), { recursive: true, mode: 0o750 });
-    await appendFile(file, text, { mode: 0o640 });
+    await create(file);
+    await appendFile(file, text);
+  }
+}
+
+/** The manager's agent reads it as a user of its own, by the group that its log folder has. */
+async function create(file: string): Promise<void> {
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true, mode: 0o750 });
+  const handle = await open(file, 'a', 0o640);
+  try {
+    await handle.chmod(0o640);
+    await handle.chown(process.getuid?.() ?? 0, (await stat(folder)).gid);
+  } finally {
+    await handle.close();
   }
 }
 
