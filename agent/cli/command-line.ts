@@ -1,5 +1,5 @@
 import yargs, { type Argv } from 'yargs';
-import { errorCodes, exitStatus } from '../errors.ts';
+import { ArError, exitStatus } from '../errors.ts';
 import { version } from '../version.ts';
 import { addCommand, deleteCommand } from './act.ts';
 import { configCommand } from './config-check.ts';
@@ -11,7 +11,6 @@ import { statusCommand } from './status.ts';
 
 /** Understands the words of a command line and does what they say; resolves with the exit status. */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
-  let failed: number | undefined;
   const parser = globalOptions(yargs([...words]))
     .command(runCommand)
     .command(addCommand)
@@ -23,14 +22,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .demandCommand(1, 'Say what to do: run, add, delete, list, status, config, journal.')
     .strict()
     .fail((message, error) => {
-      failed = error === undefined ? usageFailure(words, message) : failureOf(words, error);
+      // If this returned, yargs would go on and run the command without what it did not understand.
+      throw error ?? usageError(message);
     });
   try {
     await parser.parseAsync();
+    return exitStatus.ok;
   } catch (error) {
-    failed ??= failureOf(words, error);
+    return printFailure(words.includes('--json'), error);
   }
-  return failed ?? exitStatus.ok;
 }
 
 function globalOptions(parser: Argv) {
@@ -72,15 +72,10 @@ function fromEnvironment(name: string): { default?: string } {
   return value === undefined || value === '' ? {} : { default: value };
 }
 
-function usageFailure(words: readonly string[], message: string): number {
-  printFailure(words.includes('--json'), {
-    code: 'usage-invalid',
+function usageError(message: string): ArError {
+  return new ArError(
+    'usage-invalid',
     message,
-    hint: '"ar-exec --help" and "ar-exec <command> --help" show what can be said, with examples.',
-  });
-  return errorCodes['usage-invalid'];
-}
-
-function failureOf(words: readonly string[], error: unknown): number {
-  return printFailure(words.includes('--json'), error);
+    '"ar-exec --help" and "ar-exec <command> --help" show what can be said, with examples.',
+  );
 }
