@@ -38,6 +38,9 @@ export function createConnection(
   let inWork = 0;
   let out: string[] = [];
   let ending = false;
+  let listing = false;
+  /** What arrived in one piece with a message that holds up the others: no more than one read. */
+  const backlog: (string | ArError)[] = [];
   let begun: Partial | undefined;
   let lineTimer: NodeJS.Timeout | undefined;
   let readTimer: NodeJS.Timeout | undefined;
@@ -45,9 +48,9 @@ export function createConnection(
   const turns: { reply?: object }[] = [];
 
   const flush = (): void => {
-    if (out.length === 0 || socket.destroyed) return;
     const text = out.join('');
     out = [];
+    if (text === '' || socket.destroyed) return;
     socket.write(text);
     if (socket.writableLength > limits.unreadBytes) waitForReader();
   };
@@ -60,11 +63,22 @@ export function createConnection(
       clearTimeout(readTimer);
       readTimer = undefined;
       resume();
+      endWhenIdle();
     });
   };
 
+  const full = (): boolean => listing || readTimer !== undefined || inWork >= limits.inWork;
+
+  /** Goes on with what waits, as far as there is room, and then reads on. */
   const resume = (): void => {
-    if (readTimer === undefined && inWork < limits.inWork) socket.resume();
+    while (!full()) {
+      const next = backlog.shift();
+      if (next === undefined) {
+        socket.resume();
+        return;
+      }
+      take(messageOf(next));
+    }
   };
 
   const send = (reply: object): void => {
@@ -83,8 +97,17 @@ export function createConnection(
     endWhenIdle();
   };
 
+  /** A list can be long: it is handed over, and other peers have their turn, before the next one. */
+  const listDone = (): void => {
+    flush();
+    setImmediate(() => {
+      listing = false;
+      done();
+    });
+  };
+
   const endWhenIdle = (): void => {
-    if (!ending || inWork > 0) return;
+    if (!ending || inWork > 0 || backlog.length > 0) return;
     setImmediate(() => {
       flush();
       socket.end();
@@ -104,17 +127,25 @@ export function createConnection(
       return;
     }
     inWork += 1;
-    if (inWork >= limits.inWork) socket.pause();
+    const isList = message.ask.kind === 'list';
+    if (isList) listing = true;
+    if (full()) socket.pause();
     const finish = (body: object): void => {
       reply(body);
-      done();
+      if (isList) listDone();
+      else done();
     };
     answer(message).then(finish, (error) => finish(failure(error)));
   };
 
+  const enqueue = (next: string | ArError): void => {
+    if (full()) backlog.push(next);
+    else take(messageOf(next));
+  };
+
   const refuseAndEnd = (error: ArError): void => {
     ending = true;
-    take({ error });
+    enqueue(error);
     endWhenIdle();
   };
 
@@ -126,7 +157,7 @@ export function createConnection(
   return {
     line: (text) => {
       lineDone();
-      if (!ending && text.trim() !== '') take(parseLine(text));
+      if (!ending && text.trim() !== '') enqueue(text);
     },
     partial: (partial) => {
       begun = partial;
@@ -139,7 +170,7 @@ export function createConnection(
     ended: () => {
       const last = begun?.text.trim() ?? '';
       lineDone();
-      if (last !== '' && !ending) take(parseLine(last));
+      if (last !== '' && !ending) enqueue(last);
       ending = true;
       endWhenIdle();
     },
@@ -147,8 +178,12 @@ export function createConnection(
       lineDone();
       clearTimeout(readTimer);
     },
-    busy: () => inWork > 0 || out.length > 0,
+    busy: () => inWork > 0 || out.length > 0 || backlog.length > 0,
   };
+}
+
+function messageOf(next: string | ArError): Message | Refused {
+  return typeof next === 'string' ? parseLine(next) : { error: next };
 }
 
 export function failure(error: unknown): object {

@@ -50,6 +50,7 @@ export async function openPeer(path: string): Promise<Peer> {
       for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
         replies.push(JSON.parse(line.value));
       }
+      socket.destroy();
       return replies;
     },
     close: () => socket.destroy(),
