@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly groupId?: number;
   readonly connections: number;
   readonly messageBytes: number;
+  /** How long a peer may take to finish a line it began, or to read its replies. Default 30 s. */
+  readonly patienceMs?: number;
   readonly answer: Answer;
   /** A connection that was refused, a fault of a socket: for the log, nothing to be done. */
   onTrouble(what: string): void;
@@ -25,7 +27,7 @@ export interface SocketServer {
 /** Requests of one connection in work at a time: enough for a batch to be full. */
 const inWork = 8_192;
 const unreadBytes = 1024 * 1024;
-const patienceMs = 30_000;
+const defaultPatienceMs = 30_000;
 /** How many connections above the limit are told so; beyond that the system closes them. */
 const refusedAtATime = 64;
 /** How long `close` waits for replies to be read. */
@@ -79,6 +81,7 @@ function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Serv
       refuse(socket, options);
       return;
     }
+    const patienceMs = options.patienceMs ?? defaultPatienceMs;
     const limits = { inWork, unreadBytes, patienceMs };
     const connection = createConnection(socket, limits, options.answer);
     open.set(socket, connection);
