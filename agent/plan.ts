@@ -3,7 +3,7 @@ import type { Carrier } from './engine/carry-out.ts';
 import { ArError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Decision } from './policy/decide.ts';
-import type { Request } from './words.ts';
+import type { Action, Request } from './words.ts';
 
 /** What would be done, for `--dry-run`. */
 export interface Plan {
@@ -16,12 +16,13 @@ export interface Plan {
 
 interface Sources {
   readonly journal: Pick<Journal, 'holder'>;
+  readonly clock: { now(): number };
   choose(response: string, family: 4 | 6): { readonly why: string };
 }
 
 /** The steps that would be taken now, by the same planning; asks the machine and changes nothing. */
 export async function planRequest(
-  { journal, choose }: Sources,
+  { journal, clock, choose }: Sources,
   carrier: Carrier,
   request: Request,
   { definition, target }: Decision,
@@ -36,9 +37,13 @@ export async function planRequest(
   });
   if (request.verb === 'delete') {
     if (held === undefined) return plan('nothing is held for it', []);
+    if (held.preExisting || request.forget === true) return plan('only the record would end', []);
     return plan(`${driver.name} holds it`, driver.revert([{ target }]));
   }
   const standing = held?.state === 'active';
+  if (standing && !endsLater(request, held, clock.now())) {
+    return plan('it stands already, and as long as that', []);
+  }
   if (standing && !driver.traits.selfExpiring) {
     return plan('it stands already; only its end would move, in the journal', []);
   }
@@ -49,8 +54,15 @@ export async function planRequest(
       : { expiresInMs: request.timeoutSeconds * 1_000 }),
     ...(standing ? { standing } : {}),
   };
-  const { why } = choose(definition.name, target.family);
+  const why =
+    held === undefined ? choose(definition.name, target.family).why : `${driver.name} holds it`;
   return plan(why, [...(await setupSteps(carrier, target)), ...driver.apply([effect])]);
+}
+
+/** A repeated add moves the end further and never nearer. */
+function endsLater({ timeoutSeconds }: Request, held: Action, now: number): boolean {
+  if (held.deadlineAt === undefined) return false;
+  return timeoutSeconds === undefined || now + timeoutSeconds * 1_000 > held.deadlineAt;
 }
 
 async function setupSteps(carrier: Carrier, target: Decision['target']): Promise<Step[]> {
