@@ -126,6 +126,9 @@ function sentence(reply: OutcomeReply): string {
     return `${what} ${how}, held ${until}${reply.refreshed === true ? '; it was held already' : ''}`;
   }
   if (reply.state === 'forgotten') return `${what} is forgotten; the machine is as it was`;
+  if (reply.preExisting === true) {
+    return `${what} has ended; what was in force before ar-exec is left to whoever made it`;
+  }
   const others = reply.stillHeldBy ?? [];
   if (others.length > 0) return `${what} has ended; it stays in force for ${others.join(', ')}`;
   return `${what} is no longer in force`;

@@ -57,3 +57,24 @@ describe('words that are not understood', () => {
     expect(asked).toBe(1);
   });
 });
+
+/** What stood there before ar-exec is in force still, and a person must not be told otherwise. */
+test('a deletion of what was there before does not claim that it is gone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ar-exec-words-'));
+  const socket = join(folder, 'socket');
+  const reply = { id: 1, ok: true, state: 'reverted', response: 'route-null', target: '192.0.2.1' };
+  const agent = createServer((connection) => {
+    connection.end(`${JSON.stringify({ ...reply, preExisting: true, stillHeldBy: [] })}\n`);
+  });
+  await new Promise<void>((resolve) => agent.listen(socket, resolve));
+  const written = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+  try {
+    const words = ['delete', 'route-null', '--srcip', '192.0.2.1', '--socket', socket];
+    expect(await runCommandLine(words)).toBe(exitStatus.ok);
+    expect(written.mock.calls.join('')).toMatch(/has ended; .* left to whoever made it/);
+  } finally {
+    written.mockRestore();
+    agent.close();
+    await rm(folder, { recursive: true });
+  }
+});
