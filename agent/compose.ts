@@ -77,6 +77,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
         why: choice?.why ?? `${response} is not known`,
       };
     },
+    chosen: () =>
+      [...chosen.values()]
+        .flatMap(({ byFamily }) => Object.values(byFamily))
+        .flatMap((name) => instances.get(name) ?? []),
     usable: () => probes.flatMap(({ usability, instance }) => (usability.usable ? instance : [])),
     carrier: (instance) => createCarrier(kindOf(instance).make(instance.settings), run),
     responseOf: (driver) =>

@@ -31,6 +31,7 @@ export interface Agent {
 }
 
 const clockEverySeconds = 5;
+const checkpointEverySeconds = 30;
 const pruneEverySeconds = 3_600;
 const dayMs = 86_400_000;
 const probeMs = 1_000;
@@ -149,6 +150,11 @@ function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed
     [
       { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },
       { name: 'reconcile', everySeconds: config.reconcileEverySeconds, work: reconcile },
+      {
+        name: 'checkpoint',
+        everySeconds: checkpointEverySeconds,
+        work: () => journal.checkpoint(),
+      },
       { name: 'prune', everySeconds: pruneEverySeconds, work: prune },
     ],
     () => performance.now(),

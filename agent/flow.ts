@@ -20,6 +20,8 @@ export interface Stages extends DeskStages {
   decide(request: Request): Promise<Decision>;
   /** Engine: which driver carries out a response for an address family, and why. */
   choose(response: string, family: 4 | 6): { readonly instance?: Instance; readonly why: string };
+  /** Every instance that `choose` can name. */
+  chosen(): readonly Instance[];
   /** Instances that may hold effects though no action says so. */
   usable(): readonly Instance[];
   readonly limits: DeskStages['limits'] & { readonly activeActions: number };
@@ -46,6 +48,8 @@ export function createFlow(stages: Stages): Flow {
   const desks = new Map<string, Desk>();
   /** Most requests come with the very instance object of the one before. */
   const byInstance = new WeakMap<Instance, Desk>();
+  /** Whether instances that nobody would choose today hold something; they get nothing new. */
+  let othersHold = true;
   let stopping = false;
 
   const deskOf = (instance: Instance): Desk => {
@@ -61,9 +65,9 @@ export function createFlow(stages: Stages): Flow {
   /** What is held is the business of the driver that made it, whatever would be chosen today. */
   const instanceFor = (request: Request, decision: Decision): Instance => {
     const { definition, target } = decision;
-    const held = journal.holder(definition.name, target.text);
-    if (held !== undefined) return held.instance;
     const { instance, why } = stages.choose(definition.name, target.family);
+    const held = othersHold ? journal.holder(definition.name, target.text) : undefined;
+    if (held !== undefined) return held.instance;
     if (instance !== undefined) return instance;
     throw new ArError(
       'driver-unavailable',
@@ -113,6 +117,8 @@ export function createFlow(stages: Stages): Flow {
     recover: async ({ adopt }) => {
       const known = [...journal.instances(), ...stages.usable()];
       await Promise.all([...new Set(known.map(deskOf))].map((desk) => desk.reconcile(adopt)));
+      const chosen = new Set(stages.chosen().map(deskOf));
+      othersHold = journal.instances().some((instance) => !chosen.has(deskOf(instance)));
     },
     stop: async ({ revert }) => {
       stopping = true;

@@ -24,8 +24,8 @@ export interface SocketServer {
   close(): Promise<void>;
 }
 
-/** Requests of one connection in work at a time: enough for a batch to be full. */
-const inWork = 8_192;
+/** Requests of one connection in work at a time: one batch on its way, and the next one gathering. */
+const inWork = 4_096;
 const unreadBytes = 1024 * 1024;
 const defaultPatienceMs = 30_000;
 /** How many connections above the limit are told so; beyond that the system closes them. */

@@ -39,6 +39,8 @@ export interface Journal {
   shiftDeadlines(byMs: number): void;
   /** Forgets actions that ended before `endedBefore`, and all but the last `keep`. */
   prune(endedBefore: number, keep: number): number;
+  /** Moves what is in the log into the file, for a quiet moment. */
+  checkpoint(): void;
   close(): void;
 }
 
@@ -90,10 +92,8 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     settle: (changes, now) => {
       if (changes.length === 0) return;
       transaction(() => {
-        for (const change of changes) {
-          settle(change, now);
-          if (isOver(change.state)) live -= 1;
-        }
+        settle(changes, now);
+        for (const change of changes) if (isOver(change.state)) live -= 1;
       });
     },
     adopt: (adoptions, now) =>
@@ -107,6 +107,7 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
       }),
     shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),
+    checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
     close: () => database.close(),
   };
 }

@@ -6,12 +6,14 @@ export function isOver(state: ActionState): boolean {
   return state === 'reverted' || state === 'failed' || state === 'forgotten';
 }
 
-/** Makes the function that writes down what became of an action; runs in a transaction. */
-export function createSettler(database: DatabaseSync): (change: Change, now: number) => void {
+/** Makes the function that writes down what became of actions; runs in a transaction. */
+export function createSettler(
+  database: DatabaseSync,
+): (changes: readonly Change[], now: number) => void {
   // By far the most frequent change, and one that touches no index.
   const activate = database.prepare(
-    `UPDATE actions SET state = 'active', pre_existing = coalesce(?2, pre_existing), trouble = NULL
-     WHERE id = ?1`,
+    `UPDATE actions SET state = 'active', pre_existing = ?3, trouble = NULL
+     WHERE id BETWEEN ?1 AND ?2`,
   );
   const miss = database.prepare(`UPDATE actions SET state = 'missing', trouble = ?2 WHERE id = ?1`);
   const retry = database.prepare(
@@ -22,24 +24,47 @@ export function createSettler(database: DatabaseSync): (change: Change, now: num
     `UPDATE actions SET state = ?2, ended_at = ?3, trouble = ?4, due_at = NULL WHERE id = ?1`,
   );
 
-  return ({ id, state, preExisting, trouble, dueAt, triedAgain }, now) => {
+  const settle = (change: Change, now: number): void => {
+    const { id, state, trouble = null } = change;
     switch (state) {
       case 'active':
-        activate.run(id, preExisting === undefined ? null : Number(preExisting));
+        activate.run(id, id, Number(change.preExisting ?? false));
         break;
       case 'missing':
-        miss.run(id, trouble ?? null);
+        miss.run(id, trouble);
         break;
       case 'reverting':
-        retry.run(id, dueAt ?? now, trouble ?? null, Number(triedAgain ?? false));
+        retry.run(id, change.dueAt ?? now, trouble, Number(change.triedAgain ?? false));
         break;
       case 'reverted':
       case 'failed':
       case 'forgotten':
-        end.run(id, state, now, trouble ?? null);
+        end.run(id, state, now, trouble);
         break;
       case 'intended':
         throw new Error('an intent is not an outcome');
     }
   };
+
+  return (changes, now) => {
+    for (let index = 0; index < changes.length; ) {
+      const length = runLength(changes, index);
+      const [first, last] = [changes[index], changes[index + length - 1]];
+      if (first === undefined || last === undefined) break;
+      if (length > 1) activate.run(first.id, last.id, 0);
+      else settle(first, now);
+      index += length;
+    }
+  };
+}
+
+/** How many changes from here on say of one id after the other that it stands by our doing. */
+function runLength(changes: readonly Change[], start: number): number {
+  let length = 0;
+  for (let next = changes[start]; next !== undefined; next = changes[start + length]) {
+    const follows = next.id === (changes[start]?.id ?? 0) + length;
+    if (!follows || next.state !== 'active' || next.preExisting === true) break;
+    length += 1;
+  }
+  return Math.max(1, length);
 }
