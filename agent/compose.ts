@@ -68,7 +68,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     clock,
     report,
     limits: config.limits,
-    decide: async (request) => decide(request, guard, await essentials()),
+    essentials,
+    decide: (request, essential) => decide(request, guard, essential),
     choose: (response, family) => {
       const choice = chosen.get(response);
       const instance = instances.get(choice?.byFamily[family] ?? '');

@@ -112,21 +112,17 @@ async function openSocket(
   return server;
 }
 
-async function answer(
+function answer(
   { ask: wish }: Message,
   { flow, journal }: Composed,
   status: () => object,
 ): Promise<object> {
-  switch (wish.kind) {
-    case 'act':
-      return describeOutcome(await flow.accept(wish.request));
-    case 'list': {
-      const actions = journal.list(wish.which, wish.limit).map(describeAction);
-      return { ok: true, actions, held: journal.liveCount() };
-    }
-    case 'status':
-      return { ok: true, ...status() };
-  }
+  if (wish.kind === 'act') return flow.accept(wish.request).then(describeOutcome);
+  return Promise.try(() => {
+    if (wish.kind === 'status') return { ok: true, ...status() };
+    const actions = journal.list(wish.which, wish.limit).map(describeAction);
+    return { ok: true, actions, held: journal.liveCount() };
+  });
 }
 
 function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed, log: Log) {

@@ -12,12 +12,15 @@ import { createDesk, type Desk, type DeskStages } from './desk.ts';
 import { ArError } from './errors.ts';
 import { type Plan, planRequest } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
+import type { Protected } from './policy/guard.ts';
 import type { Instance, Outcome, Request } from './words.ts';
 
 /** The stages, put together by daemon.ts. */
 export interface Stages extends DeskStages {
+  /** What the machine must not cut off; at once, if that is known freshly. */
+  essentials(): readonly Protected[] | Promise<readonly Protected[]>;
   /** Policy: what a request means here. Throws when it is refused. */
-  decide(request: Request): Promise<Decision>;
+  decide(request: Request, essential: readonly Protected[]): Decision;
   /** Engine: which driver carries out a response for an address family, and why. */
   choose(response: string, family: 4 | 6): { readonly instance?: Instance; readonly why: string };
   /** Every instance that `choose` can name. */
@@ -81,7 +84,9 @@ export function createFlow(stages: Stages): Flow {
     if (stopping) {
       throw new ArError('agent-stopping', 'the agent is stopping', 'Ask again when it is back.');
     }
-    const decision = await stages.decide(request);
+    const essentials = stages.essentials();
+    const essential = essentials instanceof Promise ? await essentials : essentials;
+    const decision = stages.decide(request, essential);
     const instance = instanceFor(request, decision);
     const desk = deskOf(instance);
     const held = journal.liveCount() + desk.pending();

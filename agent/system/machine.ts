@@ -16,20 +16,24 @@ const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] a
 
 /**
  * Makes the function that tells what this machine must not cut off: its own addresses, default
- * gateways, resolvers and managers. Read afresh at most once a second.
+ * gateways, resolvers and managers. What was read within the last second is told at once.
  */
 export function createEssentials(
   managers: readonly string[],
   now: () => number,
-): () => Promise<readonly Essential[]> {
+): () => readonly Essential[] | Promise<readonly Essential[]> {
   let readAt = Number.NEGATIVE_INFINITY;
-  let known: Promise<readonly Essential[]> = Promise.resolve([]);
+  let known: readonly Essential[] | undefined;
+  let reading: Promise<readonly Essential[]> | undefined;
   return () => {
-    if (now() - readAt > freshMs) {
+    if (known !== undefined && now() - readAt <= freshMs) return known;
+    reading ??= readEssentials(managers).then((essentials) => {
+      known = essentials;
       readAt = now();
-      known = readEssentials(managers);
-    }
-    return known;
+      reading = undefined;
+      return essentials;
+    });
+    return reading;
   };
 }
 

@@ -16,28 +16,33 @@ const act = {
 };
 
 /** docs/protocol.md describes each member. Unknown members are refused: a typo is not a wish. */
-const schema = v.variant('command', [
-  v.strictObject({
+const schemas = {
+  add: v.strictObject({
     ...act,
     command: v.literal('add'),
     timeoutSeconds: v.optional(v.pipe(v.number(), v.integer())),
     forceProtected: v.optional(v.boolean()),
   }),
-  v.strictObject({ ...act, command: v.literal('delete'), forget: v.optional(v.boolean()) }),
-  v.strictObject({
+  delete: v.strictObject({
+    ...act,
+    command: v.literal('delete'),
+    forget: v.optional(v.boolean()),
+  }),
+  list: v.strictObject({
     id,
     command: v.literal('list'),
     history: v.optional(v.boolean()),
     limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000_000))),
   }),
-  v.strictObject({ id, command: v.literal('status') }),
-]);
+  status: v.strictObject({ id, command: v.literal('status') }),
+};
+
+type Command = keyof typeof schemas;
+type NativeMessage = { [Key in Command]: v.InferOutput<(typeof schemas)[Key]> }[Command];
 
 /** Understands a message of ar-exec's own protocol. Throws `message-invalid`. */
 export function parseNative(value: object): Message {
-  const parsed = v.safeParse(schema, value);
-  if (!parsed.success) throw invalid(parsed.issues[0]);
-  const message = parsed.output;
+  const message = check(value);
   const { id } = message;
   switch (message.command) {
     case 'status':
@@ -51,9 +56,19 @@ export function parseNative(value: object): Message {
   }
 }
 
-type Act = Extract<v.InferOutput<typeof schema>, { response: string }>;
+function check(value: object): NativeMessage {
+  const command = 'command' in value ? value.command : undefined;
+  if (typeof command !== 'string' || !Object.hasOwn(schemas, command)) {
+    throw invalid(`member "command": it has to be one of ${Object.keys(schemas).join(', ')}`);
+  }
+  const parsed = v.safeParse(schemas[command as Command], value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  const path = v.getDotPath(issue);
+  throw invalid(path === null ? issue.message : `member "${path}": ${issue.message}`);
+}
 
-function toRequest(message: Act): Request {
+function toRequest(message: Extract<NativeMessage, { response: string }>): Request {
   const { command: verb, response, srcip, dryRun } = message;
   const origin = { dialect: 'native' as const, by: message.by, reason: message.reason };
   if (message.command === 'delete') {
@@ -63,11 +78,10 @@ function toRequest(message: Act): Request {
   return { verb, response, srcip, dryRun, origin, timeoutSeconds, forceProtected };
 }
 
-function invalid(issue: v.BaseIssue<unknown>): ArError {
-  const path = v.getDotPath(issue);
+function invalid(message: string): ArError {
   return new ArError(
     'message-invalid',
-    path === null ? issue.message : `member "${path}": ${issue.message}`,
+    message,
     'docs/protocol.md shows every request with an example.',
   );
 }
