@@ -14,6 +14,7 @@ import { createLog, type Log } from './observe/log.ts';
 import { createManagerLog, type ManagerLog } from './observe/manager-log.ts';
 import { describeAction, describeOutcome } from './reply.ts';
 import { createReporter } from './report.ts';
+import { type LaterReporter, reportLater } from './report-later.ts';
 import { describeStatus } from './status.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { version } from './version.ts';
@@ -55,14 +56,14 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
       config.activeResponsesLog ?? paths.activeResponsesLog,
       (error) => log.error({ err: String(error) }, 'active-responses.log cannot be written'),
     );
-    const report = createReporter(log, managerLog);
+    const report = reportLater(createReporter(log, managerLog));
     const composed = await compose({ config, state, report, adornments });
     logStart(log, loaded, composed, state);
     await composed.flow.recover({ adopt: composed.journal.isNew });
     const server = await openSocket(socket, loaded, composed, log);
     const chores = startAgentChores(loaded, composed, log);
     log.info({ socket }, 'ready');
-    return { stop: () => stop({ loaded, composed, server, chores, log, managerLog }) };
+    return { stop: () => stop({ loaded, composed, server, chores, log, report, managerLog }) };
   } catch (error) {
     log.flush();
     throw error;
@@ -164,10 +165,12 @@ interface Running {
   readonly server: SocketServer;
   readonly chores: { stop(): void };
   readonly log: Log;
+  readonly report: LaterReporter;
   readonly managerLog: ManagerLog;
 }
 
-async function stop({ loaded, composed, server, chores, log, managerLog }: Running): Promise<void> {
+async function stop(running: Running): Promise<void> {
+  const { loaded, composed, server, chores, log, report, managerLog } = running;
   const { flow, journal } = composed;
   const revert = loaded.config.onStop === 'revert';
   log.info({ held: journal.liveCount(), onStop: loaded.config.onStop }, 'stopping');
@@ -175,6 +178,7 @@ async function stop({ loaded, composed, server, chores, log, managerLog }: Runni
   const stopped = flow.stop({ revert });
   await server.close();
   await stopped;
+  report.flush();
   await managerLog.flush();
   log.info({ held: journal.liveCount() }, 'stopped');
   journal.close();
