@@ -25,7 +25,7 @@ export const journalCommand: CommandModule<object, RebuildFlags> = {
       .example('$0 journal rebuild', '') as never,
   handler: async (flags) => {
     const state = flags.state ?? defaultPaths().stateFolder;
-    if (!flags.force) refuseReadable(state);
+    refuseUsable(state, flags.force);
     const aside = await putAside(state);
     const { withStages } = await import('./direct.ts');
     const adopted = await withStages(flags, async ({ flow, journal }) => {
@@ -40,13 +40,16 @@ export const journalCommand: CommandModule<object, RebuildFlags> = {
   },
 };
 
-function refuseReadable(state: string): void {
+/** A journal that an agent has open is never put aside: the agent would go on with it, unseen. */
+function refuseUsable(state: string, force: boolean): void {
+  const replaceable = force ? ['journal-damaged', 'journal-newer'] : ['journal-damaged'];
   try {
     openDatabase(state).database.close();
   } catch (error) {
-    if (error instanceof ArError && error.code === 'journal-damaged') return;
+    if (error instanceof ArError && replaceable.includes(error.code)) return;
     throw error;
   }
+  if (force) return;
   throw new ArError(
     'usage-invalid',
     `${journalFile(state)} can be read: there is nothing to rebuild`,

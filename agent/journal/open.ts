@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ArError } from '../errors.ts';
-import { migrate } from './schema.ts';
+import { migrate, readVersion } from './schema.ts';
 
 /** Primary result codes of SQLite (https://www.sqlite.org/rescode.html). */
 const busy = 5;
@@ -36,11 +36,11 @@ export function openDatabase(stateFolder: string, waitMs = 0): OpenedDatabase {
   const existed = existsSync(file);
   let database: DatabaseSync | undefined;
   try {
+    if (existed) inspect(file, waitMs);
     database = new DatabaseSync(file, { timeout: waitMs });
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     // Takes the lock now: a plain read would only take it for a moment.
     database.exec('BEGIN IMMEDIATE; COMMIT');
-    if (existed) check(database, file);
     const empty = migrate(database, file);
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
@@ -56,9 +56,19 @@ export function openDatabase(stateFolder: string, waitMs = 0): OpenedDatabase {
   }
 }
 
-function check(database: DatabaseSync, file: string): void {
-  const answer = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
-  if (answer !== 'ok') throw damaged(file, String(answer));
+/**
+ * Refuses a file that is no journal, without the right to write to it: a connection that has it
+ * writes into a damaged file what the log beside it (-wal) holds, as soon as it is closed.
+ */
+function inspect(file: string, waitMs: number): void {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: waitMs });
+  try {
+    const answer = Object.values(database.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
+    if (answer !== 'ok') throw damaged(file, String(answer));
+    readVersion(database, file);
+  } finally {
+    database.close();
+  }
 }
 
 function translate(error: unknown, file: string): ArError {

@@ -41,11 +41,13 @@ const migrations: readonly string[] = [
 ];
 
 /**
- * Brings an opened file to the newest version, or refuses it untouched.
- * Returns true when the file was empty, that is: new.
+ * The version of a journal, and whether it is empty, that is: new.
  * Throws `journal-damaged` (not ours) or `journal-newer` (written by a later ar-exec).
  */
-export function migrate(database: DatabaseSync, file: string): boolean {
+export function readVersion(
+  database: DatabaseSync,
+  file: string,
+): { readonly version: number; readonly empty: boolean } {
   const id = pragma(database, 'application_id');
   const version = pragma(database, 'user_version');
   const tables = database.prepare('SELECT count(*) AS number FROM sqlite_schema').get();
@@ -64,6 +66,15 @@ export function migrate(database: DatabaseSync, file: string): boolean {
       'Start the newer ar-exec that wrote it. Nothing was changed.',
     );
   }
+  return { version, empty };
+}
+
+/**
+ * Brings an opened file to the newest version, or refuses it untouched.
+ * Returns true when the file was empty. Throws as `readVersion` does.
+ */
+export function migrate(database: DatabaseSync, file: string): boolean {
+  const { version, empty } = readVersion(database, file);
   migrations.slice(version).forEach((statements, index) => {
     database.exec('BEGIN IMMEDIATE');
     database.exec(statements);
