@@ -58,7 +58,7 @@ export function createFlow(stages: Stages): Flow {
   const deskOf = (instance: Instance): Desk => {
     const quick = byInstance.get(instance);
     if (quick !== undefined) return quick;
-    const key = `${instance.driver} ${JSON.stringify(instance.settings)}`;
+    const key = JSON.stringify([instance.driver, Object.entries(instance.settings).sort()]);
     const desk = desks.get(key) ?? createDesk(stages, instance);
     desks.set(key, desk);
     byInstance.set(instance, desk);
@@ -80,17 +80,15 @@ export function createFlow(stages: Stages): Flow {
   };
 
   /** What a request comes to before it goes to a desk. Throws when it is refused. */
-  const admit = async (request: Request): Promise<Admitted> => {
+  const admit = (request: Request, essential: readonly Protected[]): Admitted => {
     if (stopping) {
       throw new ArError('agent-stopping', 'the agent is stopping', 'Ask again when it is back.');
     }
-    const essentials = stages.essentials();
-    const essential = essentials instanceof Promise ? await essentials : essentials;
     const decision = stages.decide(request, essential);
     const instance = instanceFor(request, decision);
     const desk = deskOf(instance);
-    const held = journal.liveCount() + desk.pending();
-    if (request.verb === 'add' && held >= stages.limits.activeActions) {
+    const full = journal.liveCount() + desk.pending() >= stages.limits.activeActions;
+    if (full && request.verb === 'add' && !isHeld(decision)) {
       throw new ArError(
         'limit-actions',
         `${stages.limits.activeActions} actions are held already`,
@@ -100,18 +98,23 @@ export function createFlow(stages: Stages): Flow {
     return { decision, instance, desk };
   };
 
+  const isHeld = ({ definition, target }: Decision): boolean =>
+    journal.holder(definition.name, target.text) !== undefined;
+
   const accept = async (request: Request): Promise<Outcome | Plan> => {
+    const essentials = stages.essentials();
+    const essential = essentials instanceof Promise ? await essentials : essentials;
     let admitted: Admitted;
     try {
-      admitted = await admit(request);
+      admitted = admit(request, essential);
     } catch (error) {
       stages.report.refused(request, error);
       throw error;
     }
     const { decision, instance, desk } = admitted;
-    const { definition, target } = decision;
     if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
     const { verb, timeoutSeconds, origin, managerLine, forget } = request;
+    const { definition, target } = decision;
     const order = { verb, timeoutSeconds, origin, managerLine, forget, target, instance };
     return desk.carryOut({ ...order, response: definition.name });
   };

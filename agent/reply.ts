@@ -84,6 +84,15 @@ export function describeOutcome(outcome: Outcome | Plan): object {
   } satisfies OutcomeReply;
 }
 
-function iso(time: number): string {
-  return new Date(time).toISOString();
+/** A batch has few different times, and writing one out costs more than all the rest of a reply. */
+const written = new Map<number, string>();
+
+export function iso(time: number): string {
+  let text = written.get(time);
+  if (text === undefined) {
+    if (written.size >= 64) written.clear();
+    text = new Date(time).toISOString();
+    written.set(time, text);
+  }
+  return text;
 }

@@ -2,6 +2,7 @@ import type { Reporter } from './desk.ts';
 import { ArError, describeError } from './errors.ts';
 import type { Log } from './observe/log.ts';
 import type { ManagerLog } from './observe/manager-log.ts';
+import { iso } from './reply.ts';
 import type { Action, Order } from './words.ts';
 
 /** Tells what happened to the agent's own log and, where a manager asked, to the manager's. */
@@ -59,7 +60,7 @@ function factsOf({ id, response, target, instance, deadlineAt, origin }: Action)
     response,
     target: target.text,
     driver: instance.driver,
-    until: deadlineAt === undefined ? null : new Date(deadlineAt).toISOString(),
+    until: deadlineAt === undefined ? null : iso(deadlineAt),
     dialect: origin.dialect,
     ruleId: origin.ruleId,
     by: origin.by,
