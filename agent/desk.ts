@@ -96,7 +96,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     nextDueAt: () => journal.nextDueAt(instance),
     work: async () => {
       const due = journal.due(instance, clock.now(), batchSize);
-      await Promise.all(due.map((action) => lane.push(expiry(action)).catch(ignoreReported)));
+      await Promise.all(due.map((action) => lane.push(expiry(action)).catch(ignoreTried)));
     },
     onError: (error) => report.trouble(instance, error),
   });
@@ -208,4 +208,10 @@ function adoption(
 /** A revert that did not work has been reported, and stands in the journal for the next try. */
 function ignoreReported(error: unknown): void {
   if (!(error instanceof ArError)) throw error;
+}
+
+/** What could not even be written down was not tried: to try it again at once would not help. */
+function ignoreTried(error: unknown): void {
+  ignoreReported(error);
+  if (error instanceof ArError && error.code === 'journal-failed') throw error;
 }
