@@ -1,0 +1,152 @@
+/** The facilities that the agent is killed at work with, and what other people have there. */
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hostsDeny } from '../../platform/any/hosts-deny.ts';
+import type { DriverKind, Settings } from '../../platform/driver.ts';
+import { ipset } from '../../platform/linux/ipset.ts';
+import { iptables } from '../../platform/linux/iptables.ts';
+import { nftables } from '../../platform/linux/nftables.ts';
+import { routeNull } from '../../platform/linux/route-null.ts';
+import type { Machine } from '../contract/driver-contract.ts';
+import { dumpSets, dumpTables, plantRules, plantSet } from '../kernel/xtables.ts';
+
+export interface Facility {
+  readonly name: string;
+  readonly needs: readonly string[];
+  readonly response: string;
+  readonly kind: DriverKind;
+  settings(folder: string): Settings;
+  /** Elements of the configuration, besides those that every agent here has. */
+  readonly config: string;
+  /** Puts there what somebody else might have. */
+  plant(machine: Machine, folder: string): Promise<void>;
+  /** Everything the facility holds. */
+  dump(machine: Machine, folder: string): Promise<string>;
+  /** A dump without what is ours. */
+  foreign(dump: string): string;
+}
+
+const hostsDenyOf = (folder: string): string => join(folder, 'hosts.deny');
+const use = (driver: string): string => `<driver response="firewall-drop">${driver}</driver>`;
+
+/** The lines of several answers, as one text. */
+const lines = (...parts: readonly string[]): string =>
+  `${parts
+    .flatMap((part) => part.split('\n'))
+    .filter(Boolean)
+    .join('\n')}\n`;
+
+const othersTables = `
+table inet people {
+  set hosts4 {
+    type ipv4_addr
+    flags timeout
+    elements = { 192.0.2.9, 203.0.113.7 }
+  }
+  chain input {
+    type filter hook input priority 0; policy accept;
+    ip saddr @hosts4 drop
+  }
+}
+table ip ar-exec {
+  chain hosts4-input {
+    tcp dport 22 accept
+  }
+}
+`;
+
+const withNftables: Facility = {
+  name: 'nftables',
+  needs: ['nft'],
+  response: 'firewall-drop',
+  kind: nftables,
+  settings: () => nftables.defaults,
+  config: use('nftables'),
+  plant: async (machine) => {
+    await machine.exec(['nft', '-f', '-'], othersTables);
+  },
+  dump: async (machine) => lines(await machine.exec(['nft', '-s', 'list', 'ruleset'])),
+  foreign: (dump) => dump.replace(/^table inet ar-exec \{\n[\s\S]*?^\}\n/m, ''),
+};
+
+/** Our chain, and the jumps to it; the sets of ours. */
+const oursInTables =
+  /^(:ar-exec |-A ar-exec |-A \S+ -j ar-exec$|(create|add) ar-exec-(hosts|nets)[46] ).*\n?/gm;
+
+const withTables = (kind: DriverKind, variant: 'nft' | 'legacy'): Facility => ({
+  name: `${kind.name}, ${variant} variant`,
+  needs: [`iptables-${variant}`, `ip6tables-${variant}`, ...(kind === ipset ? ['ipset'] : [])],
+  response: 'firewall-drop',
+  kind,
+  settings: () => ({ variant }),
+  config: `${use(kind.name)}<iptables_variant>${variant}</iptables_variant>`,
+  plant: async (machine) => {
+    await plantRules(machine, variant);
+    if (kind === ipset) await plantSet(machine, variant);
+  },
+  dump: async (machine) => {
+    const sets = kind === ipset ? await dumpSets(machine) : '';
+    return lines(await dumpTables(machine, variant), sets);
+  },
+  foreign: (dump) => dump.replaceAll(oursInTables, ''),
+});
+
+/** Not UTF-8, mixed line ends, no newline at the end. */
+const othersDenials = Buffer.concat([
+  Buffer.from('# denials\r\nsshd: 192.0.2.0/255.255.255.0\nALL: 203.0.113.70 \\\n  192.0.2.5\n# '),
+  Buffer.from([0xe4, 0xff, 0x00, 0x80]),
+  Buffer.from('\n\n\nin.ftpd: ALL'),
+]);
+
+const withHostsDeny: Facility = {
+  name: 'hosts-deny',
+  needs: [],
+  response: 'host-deny',
+  kind: hostsDeny,
+  settings: (folder) => ({ path: hostsDenyOf(folder) }),
+  config: '',
+  plant: async (_, folder) => {
+    await writeFile(hostsDenyOf(folder), othersDenials, { mode: 0o604 });
+  },
+  dump: async (_, folder) => {
+    const { mode, uid, gid } = await stat(hostsDenyOf(folder));
+    const text = await readFile(hostsDenyOf(folder), 'latin1');
+    return `${mode.toString(8)} ${uid} ${gid}\n${text}`;
+  },
+  foreign: (dump) => dump.replace(/^# BEGIN ar-exec .*\n[\s\S]*?^# END ar-exec\n/m, ''),
+};
+
+const othersRoutes = [
+  'route add blackhole 192.0.2.0/24',
+  'route add unreachable 192.0.2.7',
+  'route add blackhole 203.0.113.70 proto 99',
+  '-6 route add blackhole 2001:db8:ffff::/48',
+];
+
+const withRouteNull: Facility = {
+  name: 'route-null',
+  needs: [],
+  response: 'route-null',
+  kind: routeNull,
+  settings: () => routeNull.defaults,
+  config: '',
+  plant: async (machine) => {
+    for (const route of othersRoutes) await machine.exec(['ip', ...route.split(' ')]);
+  },
+  dump: async (machine) => {
+    const lists = ['-4', '-6'].map((family) =>
+      machine.exec(['ip', '-N', family, 'route', 'show', 'table', 'all']),
+    );
+    return lines(...(await Promise.all(lists)));
+  },
+  foreign: (dump) => dump.replaceAll(/^.* proto 173 .*\n?/gm, ''),
+};
+
+export const facilities: readonly Facility[] = [
+  withNftables,
+  withTables(ipset, 'nft'),
+  withTables(iptables, 'nft'),
+  withTables(iptables, 'legacy'),
+  withHostsDeny,
+  withRouteNull,
+];

@@ -1,0 +1,198 @@
+/**
+ * The agent is killed at every step of its work and started again: then journal and machine agree,
+ * nothing is lost, doubled or left over, and what is not ours was not touched.
+ */
+import { describe, expect, test } from 'vitest';
+import { requires } from '../requirements.ts';
+import { createEndpoint, type Endpoint } from './endpoint.ts';
+import { type Facility, facilities } from './facilities.ts';
+import {
+  type Moment,
+  moments,
+  momentsOfExpiry,
+  momentsOfRecovery,
+  momentsWithoutTool,
+} from './moments.ts';
+
+const target = '203.0.113.7';
+/** Held all the time, with an end and without. */
+const bystanders = ['198.51.100.0/24', '2001:db8::7'] as const;
+
+for (const facility of facilities) {
+  const { response } = facility;
+  const { selfExpiring } = facility.kind.make(facility.kind.defaults).traits;
+  const add = { command: 'add', response, srcip: target, timeoutSeconds: 600 };
+  const again = { ...add, timeoutSeconds: 1_200 };
+  const brief = { ...add, timeoutSeconds: 1 };
+  const remove = { command: 'delete', response, srcip: target };
+  const at = (moment: Moment, during: 'add' | 'delete' | 'recovery') => ({
+    during,
+    at: moment,
+    target,
+  });
+
+  requires(
+    'root',
+    'namespaces',
+    'ip',
+    ...facility.needs,
+  )(facility.name, () => {
+    describe.concurrent('killed', () => {
+      test.each(moments)('while it adds, %s', async (moment) => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.startDoomed(at(moment, 'add'));
+          await hold(endpoint, response);
+          expect(await endpoint.ask(add)).toBeUndefined();
+          await endpoint.death();
+          await endpoint.start();
+          await holds(endpoint, moment === 'before-intent' ? undefined : 600);
+        });
+      });
+
+      test.each(selfExpiring ? moments : momentsWithoutTool)(
+        'while it adds again for longer, %s',
+        async (moment) => {
+          await tried(facility, async (endpoint) => {
+            await endpoint.startDoomed({ ...at(moment, 'add'), after: 1 });
+            await hold(endpoint, response);
+            expect(await endpoint.ask(add)).toMatchObject({ ok: true });
+            expect(await endpoint.ask(again)).toBeUndefined();
+            await endpoint.death();
+            await endpoint.start();
+            await holds(endpoint, moment === 'before-intent' ? 600 : 1_200);
+          });
+        },
+      );
+
+      test.each(moments)('while it deletes, %s', async (moment) => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.startDoomed(at(moment, 'delete'));
+          await hold(endpoint, response);
+          expect(await endpoint.ask(add)).toMatchObject({ ok: true });
+          expect(await endpoint.ask(remove)).toBeUndefined();
+          await endpoint.death();
+          await endpoint.start();
+          await holds(endpoint, moment === 'before-intent' ? 600 : undefined);
+        });
+      });
+
+      // The same road as a deletion, begun by the agent itself.
+      test.each(momentsOfExpiry)('while it takes back what is due, %s', async (moment) => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.startDoomed(at(moment, 'delete'));
+          await hold(endpoint, response);
+          expect(await endpoint.ask(brief)).toMatchObject({ ok: true });
+          await endpoint.death();
+          await endpoint.start();
+          await holds(endpoint, undefined);
+        });
+      });
+
+      test('and dead while a deadline passes', async () => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.start();
+          await hold(endpoint, response);
+          const reply = await endpoint.ask(brief);
+          await endpoint.kill();
+          const left = Date.parse(reply?.until ?? '') - Date.now();
+          await new Promise((resolve) => setTimeout(resolve, left + 1));
+          await endpoint.start();
+          await holds(endpoint, undefined);
+        });
+      });
+
+      test.each(momentsOfRecovery)('while it recovers an addition, %s', async (moment) => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.startDoomed(at('after-intent', 'add'));
+          await hold(endpoint, response);
+          await endpoint.ask(add);
+          await endpoint.death();
+          await endpoint.startDoomed(at(moment, 'recovery'));
+          await endpoint.death();
+          await endpoint.start();
+          await holds(endpoint, 600);
+        });
+      });
+
+      test.each(momentsOfRecovery)('while it recovers a deletion, %s', async (moment) => {
+        await tried(facility, async (endpoint) => {
+          await endpoint.startDoomed(at('after-intent', 'delete'));
+          await hold(endpoint, response);
+          await endpoint.ask(add);
+          await endpoint.ask(remove);
+          await endpoint.death();
+          await endpoint.startDoomed(at(moment, 'recovery'));
+          await endpoint.death();
+          await endpoint.start();
+          await holds(endpoint, undefined);
+        });
+      });
+    });
+  });
+
+  async function tried(
+    { foreign }: Facility,
+    scenario: (endpoint: Endpoint) => Promise<void>,
+  ): Promise<void> {
+    const endpoint = await createEndpoint(facility);
+    try {
+      const planted = await endpoint.dump();
+      await scenario(endpoint);
+      expect(foreign(await endpoint.dump())).toBe(foreign(planted));
+      await leavesNothing(endpoint);
+      expect(await endpoint.dump()).toBe(planted);
+    } finally {
+      await endpoint.close();
+    }
+  }
+
+  /** Deletes all that is held, and stops the agent: no trace of it is left, and no open action. */
+  async function leavesNothing(endpoint: Endpoint): Promise<void> {
+    const held = await endpoint.list();
+    for (const { target: srcip } of held) {
+      expect(await endpoint.ask({ ...remove, srcip })).toMatchObject({ ok: true });
+    }
+    await endpoint.stop();
+    const entries = endpoint.journal();
+    expect(entries.map(({ state }) => state)).toEqual(entries.map(() => 'reverted'));
+    const targets = entries.map((entry) => entry.target);
+    expect(targets, 'one action for each request').toEqual([...new Set(targets)]);
+  }
+}
+
+/** Holds the bystanders. */
+async function hold(endpoint: Endpoint, response: string): Promise<void> {
+  const [prefix, host] = bystanders;
+  const add = { command: 'add', response };
+  const replies = [
+    await endpoint.ask({ ...add, srcip: prefix, timeoutSeconds: 3_600 }),
+    await endpoint.ask({ ...add, srcip: host }),
+  ];
+  expect(replies).toMatchObject([{ ok: true }, { ok: true }]);
+}
+
+/** The bystanders and, if it is to end in so many seconds, the target stand, each of them once. */
+async function holds(endpoint: Endpoint, seconds: number | undefined): Promise<void> {
+  const wanted = new Map<string, number | undefined>([
+    [bystanders[0], 3_600],
+    [bystanders[1], undefined],
+    ...(seconds === undefined ? [] : [[target, seconds] as const]),
+  ]);
+  const actions = await endpoint.list();
+  expect(Object.fromEntries(actions.map((one) => [one.target, one.state]))).toEqual(
+    Object.fromEntries([...wanted.keys()].map((text) => [text, 'active'])),
+  );
+  for (const { target: text, until } of actions) {
+    isNear(until === null ? undefined : Date.parse(until) - Date.now(), wanted.get(text));
+  }
+  const effects = await endpoint.found();
+  expect(effects.map((one) => one.target.text).sort()).toEqual([...wanted.keys()].sort());
+  for (const { target: text, expiresInMs } of effects) {
+    if (expiresInMs !== undefined) isNear(expiresInMs, wanted.get(text.text));
+  }
+}
+
+function isNear(ms: number | undefined, seconds: number | undefined): void {
+  if (seconds === undefined) expect(ms).toBeUndefined();
+  else expect(Math.abs((ms ?? 0) / 1_000 - seconds)).toBeLessThan(30);
+}
