@@ -1,6 +1,4 @@
 /** The running agent: open, probe, recover, listen, stop. */
-import { mkdir } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
@@ -71,16 +69,23 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
 }
 
 async function refuseSecondAgent(socket: string): Promise<void> {
-  const answered = await ask(socket, { command: 'status' }, probeMs).then(
-    () => true,
-    () => false,
-  );
-  if (!answered) return;
+  if (!(await isListenedOn(socket))) return;
   throw new ArError(
     'agent-running',
     `an agent answers on ${socket} already`,
     'Stop it first, or name another socket with --socket and another state folder with --state.',
   );
+}
+
+/** An agent that is too busy to answer in time is one all the same. */
+async function isListenedOn(socket: string): Promise<boolean> {
+  try {
+    await ask(socket, { command: 'status' }, probeMs);
+    return true;
+  } catch (error) {
+    // Without a cause in the system the connection was made.
+    return error instanceof ArError && error.cause === undefined;
+  }
 }
 
 function logStart(log: Log, loaded: Loaded, { probes, choices }: Composed, state: string): void {
@@ -96,7 +101,6 @@ async function openSocket(
   composed: Composed,
   log: Log,
 ): Promise<SocketServer> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   const gid = await groupId(config.socketGroup);
   const startedAt = composed.clock.now();
   const server = await listen({

@@ -1,5 +1,6 @@
-import { chmod, chown, unlink } from 'node:fs/promises';
+import { chmod, chown, mkdir, unlink } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { IPCModule, type Server } from 'node-ipc';
 import { ArError } from '../errors.ts';
 import { type Answer, type Connection, createConnection, failure } from './connection.ts';
@@ -43,6 +44,7 @@ export async function listen(options: ServerOptions): Promise<SocketServer> {
   if (Buffer.byteLength(options.path) > longestPathBytes) {
     throw unusable(options.path, `the path is longer than ${longestPathBytes} bytes`);
   }
+  await makeFolder(options.path);
   const open = new Map<Socket, Connection>();
   const server = makeServer(options, open);
   await start(server, options);
@@ -116,6 +118,17 @@ function refuse(socket: Socket, options: ServerOptions): void {
   setTimeout(() => socket.destroy(), 1_000).unref();
 }
 
+/** A folder that is made for the socket lets through who may use it, whatever our umask is. */
+async function makeFolder(path: string): Promise<void> {
+  const folder = dirname(path);
+  try {
+    const made = await mkdir(folder, { recursive: true });
+    if (made !== undefined) await chmod(folder, 0o755);
+  } catch (error) {
+    throw unusable(path, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
 /** The socket is made for its owner alone from the start; a group is let in afterwards. */
 function start(server: Server, options: ServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -136,7 +149,7 @@ function start(server: Server, options: ServerOptions): Promise<void> {
   });
 }
 
-function unusable(path: string, said: string, cause?: Error): ArError {
+function unusable(path: string, said: string, cause?: unknown): ArError {
   return new ArError(
     'socket-unusable',
     `cannot listen on ${path}: ${said}`,
