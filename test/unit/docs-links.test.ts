@@ -14,7 +14,7 @@ function anchor(heading: string): string {
 
 /** The text without blocks of code, in which a `#` is no heading and brackets are no link. */
 function prose(path: string): string {
-  return readFileSync(path, 'utf8').replaceAll(/^```[^]*?^```$/gm, '');
+  return readFileSync(path, 'utf8').replaceAll(/^```[\s\S]*?^```$/gm, '');
 }
 
 function anchors(path: string): string[] {
