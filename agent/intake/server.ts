@@ -26,7 +26,7 @@ export interface SocketServer {
 }
 
 /** Requests of one connection in work at a time: one batch on its way, and the next one gathering. */
-const inWork = 4_096;
+const inWork = 8_192;
 const unreadBytes = 1024 * 1024;
 const defaultPatienceMs = 30_000;
 /** How many connections above the limit are told so; beyond that the system closes them. */

@@ -74,8 +74,10 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     'UPDATE actions SET deadline_at = deadline_at + ?1, due_at = due_at + ?1 WHERE ended_at IS NULL',
   );
   const prune = database.prepare(
-    `DELETE FROM actions WHERE ended_at IS NOT NULL AND (ended_at < ?1 OR id <= (
-       SELECT id FROM actions WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?2))`,
+    // The newest row stays: the next id follows it, and no id is ever given twice.
+    `DELETE FROM actions WHERE ended_at IS NOT NULL AND id < (SELECT max(id) FROM actions)
+       AND (ended_at < ?1 OR id <= (
+         SELECT id FROM actions WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?2))`,
   );
 
   return {

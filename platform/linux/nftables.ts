@@ -37,7 +37,7 @@ export const nftables: DriverKind = {
     return {
       name: 'nftables',
       settings,
-      traits: { selfExpiring: true, longestExpiryMs, prefixes: true, batchSize: 2_048 },
+      traits: { selfExpiring: true, longestExpiryMs, prefixes: true, batchSize: 4_096 },
       probe: {
         // `--check` has the kernel judge the very transaction that would be used, and drop it.
         steps: [
