@@ -16,6 +16,8 @@ requires(
   'namespaces',
   'ip',
   'nft',
+  'ipset',
+  'iptables-legacy-save',
 )('the command line', () => {
   let hosts: Hosts;
   let home: Home;
