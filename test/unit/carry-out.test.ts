@@ -1,0 +1,210 @@
+import { describe, expect, test } from 'vitest';
+import { createCarrier } from '../../agent/engine/carry-out.ts';
+import type { Driver, Effect, Runner, StepResult } from '../../platform/driver.ts';
+import { target } from './sample.ts';
+
+const ok: StepResult = { stdout: '', stderr: '' };
+const effect = (text: string): Effect => ({ target: target(text) });
+const address = (index: number): string => `10.0.${index >> 8}.${index & 255}`;
+
+/**
+ * A machine that holds a set of addresses, and a driver for it: a batch is carried out whole or, with
+ * one address in it that the tool does not like, not at all. `list` tells what there is.
+ */
+function machine(options: { readonly bad?: readonly string[]; readonly partial?: boolean } = {}) {
+  const bad = new Set(options.bad);
+  const state = {
+    held: new Set<string>(),
+    foreign: [] as string[],
+    containers: ['set'] as string[],
+    runs: { apply: 0, revert: 0, list: 0, setup: 0 },
+    /** In place of what the tool would answer, by what it is asked. */
+    answers: {} as Partial<Record<string, StepResult>>,
+  };
+  const step = (what: string, effects: readonly Effect[] = []) => ({
+    kind: 'command' as const,
+    tool: what,
+    args: effects.map((one) => one.target.text),
+  });
+  const driver: Driver = {
+    name: 'toy',
+    settings: {},
+    traits: { selfExpiring: false, prefixes: true, batchSize: 5_000 },
+    probe: { steps: [], read: () => ({ usable: true, why: '', families: [4, 6] }) },
+    inspect: {
+      steps: [step('list')],
+      read: ([result]) =>
+        result?.failure === undefined
+          ? {
+              known: true,
+              containers: state.containers,
+              effects: [...state.held].map((text) => effect(text)),
+              foreign: state.foreign.map(target),
+              setup: () => [step('setup')],
+              teardown: () => [step('teardown')],
+            }
+          : { known: false, why: result.stderr },
+    },
+    container: () => 'set',
+    apply: (effects) => [step('apply', effects)],
+    revert: (effects) => [step('revert', effects)],
+  };
+  const run: Runner = async (asked) => {
+    if (asked.kind !== 'command') throw new Error('this toy has commands only');
+    const { tool, args } = asked;
+    state.runs[tool as keyof typeof state.runs] += 1;
+    const answer = state.answers[tool];
+    if (answer !== undefined) return answer;
+    if (tool === 'setup') state.containers = ['set'];
+    if (tool === 'teardown') state.containers = [];
+    if (tool !== 'apply' && tool !== 'revert') return ok;
+    for (const text of options.partial === true ? args : []) {
+      if (bad.has(text)) break;
+      if (tool === 'apply') state.held.add(text);
+      else state.held.delete(text);
+    }
+    const first = args.find((text) => bad.has(text));
+    if (first !== undefined) {
+      return { failure: 'exit', exitCode: 1, stdout: '', stderr: `${first} is bad` };
+    }
+    for (const text of args) {
+      if (tool === 'apply') state.held.add(text);
+      else state.held.delete(text);
+    }
+    return ok;
+  };
+  return { state, carrier: createCarrier(driver, run) };
+}
+
+describe('a batch', () => {
+  test('costs one run when all goes well', async () => {
+    const { state, carrier } = machine();
+    const batch = Array.from({ length: 1_000 }, (_, index) => effect(address(index)));
+    const results = await carrier.apply(batch);
+    expect(results.map(({ result }) => result)).toEqual(batch.map(() => 'done'));
+    expect(state.runs).toEqual({ apply: 1, revert: 0, list: 1, setup: 0 });
+    await carrier.apply(batch);
+    expect(state.runs).toMatchObject({ apply: 2, list: 1 });
+  });
+
+  test.each([
+    [100, []],
+    [100, [0]],
+    [100, [99]],
+    [100, [3, 50, 51]],
+    [1_000, [500]],
+    [1_000, [0, 250, 500, 999]],
+    [8, [0, 1, 2, 3, 4, 5, 6, 7]],
+    [1, [0]],
+  ])('of %d loses exactly the bad ones: %j', async (length, places) => {
+    const mostRuns = 2 + places.length * 5 * (Math.log2(length) + 1);
+    for (const partial of [false, true]) {
+      const bad = places.map(address);
+      const { state, carrier } = machine({ bad, partial });
+      const batch = Array.from({ length }, (_, index) => effect(address(index)));
+      const results = await carrier.apply(batch);
+      expect(results.map((one) => one.target.text)).toEqual(batch.map((one) => one.target.text));
+      const failed = results.filter(({ result }) => result === 'failed');
+      expect(failed.map((one) => one.target.text)).toEqual(bad);
+      expect(failed.map(({ why }) => why)).toEqual(
+        bad.map((text) => `apply: exit 1: ${text} is bad`),
+      );
+      expect(state.held.size).toBe(length - bad.length);
+      expect(state.runs.apply + state.runs.list).toBeLessThanOrEqual(mostRuns);
+    }
+  });
+
+  test('that fails whatever is in it is given up soon', async () => {
+    const { state, carrier } = machine();
+    state.answers = { apply: { failure: 'exit', exitCode: 4, stdout: '', stderr: 'locked' } };
+    const batch = Array.from({ length: 1_000 }, (_, index) => effect(address(index)));
+    const results = await carrier.apply(batch);
+    expect(new Set(results.map(({ result }) => result))).toEqual(new Set(['failed']));
+    expect(state.runs.apply).toBeLessThan(60);
+  });
+
+  test.each(['timeout', 'missing'] as const)('is not tried again after %s', async (failure) => {
+    const { state, carrier } = machine();
+    state.held.add(address(1));
+    state.answers = { apply: { failure, stdout: '', stderr: 'no' } };
+    const results = await carrier.apply([effect(address(0)), effect(address(1))]);
+    expect(results).toMatchObject([{ result: 'failed', failure }, { result: 'done' }]);
+    expect(state.runs.apply).toBe(1);
+  });
+
+  test('of which nobody knows what became is unknown', async () => {
+    const { state, carrier } = machine();
+    await carrier.apply([effect(address(9))]);
+    state.answers = {
+      apply: { failure: 'timeout', stdout: '', stderr: 'killed' },
+      list: { failure: 'exit', exitCode: 1, stdout: '', stderr: 'not permitted' },
+    };
+    const [one] = await carrier.apply([effect(address(0))]);
+    expect(one).toMatchObject({ result: 'unknown', failure: 'timeout' });
+    expect(one?.why).toContain('not permitted');
+  });
+
+  test('leaves alone what somebody else does already', async () => {
+    const { state, carrier } = machine({ bad: [address(1)] });
+    state.foreign = [address(1)];
+    const results = await carrier.apply([effect(address(0)), effect(address(1))]);
+    expect(results.map(({ result }) => result)).toEqual(['done', 'pre-existing']);
+    expect(state.held).toEqual(new Set([address(0)]));
+  });
+
+  test('is not begun while its container is not to be had', async () => {
+    const { state, carrier } = machine();
+    state.containers = [];
+    state.answers = { setup: { failure: 'exit', exitCode: 1, stdout: '', stderr: 'no room' } };
+    expect(await carrier.apply([effect(address(0))])).toMatchObject([
+      { result: 'failed', why: 'setup: exit 1: no room' },
+    ]);
+    expect(state.runs.apply).toBe(0);
+    state.answers = {};
+    expect(await carrier.apply([effect(address(0))])).toMatchObject([{ result: 'done' }]);
+    expect(state.runs.setup).toBe(2);
+  });
+});
+
+describe('taking back', () => {
+  test('loses exactly the bad ones, and what is gone is done', async () => {
+    const { state, carrier } = machine({ bad: [address(2)] });
+    for (const index of [0, 2]) state.held.add(address(index));
+    const results = await carrier.revert([0, 1, 2, 3].map((index) => effect(address(index))));
+    expect(results.map(({ result }) => result)).toEqual(['done', 'done', 'failed', 'done']);
+    expect(state.held).toEqual(new Set([address(2)]));
+  });
+
+  test('is not done because somebody else does the same', async () => {
+    const { state, carrier } = machine({ bad: [address(0)] });
+    state.held.add(address(0));
+    state.foreign = [address(0)];
+    expect(await carrier.revert([effect(address(0))])).toMatchObject([{ result: 'failed' }]);
+  });
+
+  test('takes the containers away only when nothing is in them, or unknown', async () => {
+    const { state, carrier } = machine();
+    state.held.add(address(0));
+    await carrier.teardown();
+    expect(state.containers).toEqual(['set']);
+    state.held.clear();
+    state.answers = { list: { failure: 'exit', stdout: '', stderr: 'not permitted' } };
+    await carrier.teardown();
+    expect(state.containers).toEqual(['set']);
+    state.answers = {};
+    await carrier.teardown();
+    expect(state.containers).toEqual([]);
+    // It has to be looked for again before the next effect.
+    await carrier.apply([effect(address(1))]);
+    expect(state.runs.setup).toBe(1);
+  });
+});
+
+test('a container that somebody took away is noticed once', async () => {
+  const { state, carrier } = machine();
+  await carrier.apply([effect(address(0))]);
+  expect(carrier.takeDrift()).toBe(false);
+  state.containers = [];
+  await carrier.inspect();
+  expect([carrier.takeDrift(), carrier.takeDrift()]).toEqual([true, false]);
+});
