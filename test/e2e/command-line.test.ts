@@ -178,8 +178,8 @@ requires(
 
   describe('without an agent', () => {
     beforeEach(async () => {
+      await home.remove();
       home = await createHome(hosts.endpoint);
-      return home.remove;
     });
 
     test.each([add, remove, ['list'], ['status']])(
