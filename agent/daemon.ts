@@ -5,7 +5,7 @@ import { type Loaded, loadConfig } from './config/load.ts';
 import { startChores } from './engine/chores.ts';
 import { ArError } from './errors.ts';
 import { ask } from './intake/client.ts';
-import type { Message } from './intake/message.ts';
+import type { Answer } from './intake/connection.ts';
 import { listen, type SocketServer } from './intake/server.ts';
 import { knownNames } from './known-names.ts';
 import { createLog, type Log } from './observe/log.ts';
@@ -109,25 +109,22 @@ async function openSocket(
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,
     onTrouble: (what) => log.warn({ what }, 'intake'),
-    answer: (message) =>
-      answer(message, composed, () =>
-        describeStatus(composed, { startedAt, connections: server.connections() }),
-      ),
+    answer: createAnswer(composed, () =>
+      describeStatus(composed, { startedAt, connections: server.connections() }),
+    ),
   });
   return server;
 }
 
-function answer(
-  { ask: wish }: Message,
-  { flow, journal }: Composed,
-  status: () => object,
-): Promise<object> {
-  if (wish.kind === 'act') return flow.accept(wish.request).then(describeOutcome);
-  return Promise.try(() => {
-    if (wish.kind === 'status') return { ok: true, ...status() };
-    const actions = journal.list(wish.which, wish.limit).map(describeAction);
-    return { ok: true, actions, held: journal.liveCount() };
-  });
+function createAnswer({ flow, journal }: Composed, status: () => object): Answer {
+  return ({ ask: wish }) => {
+    if (wish.kind === 'act') return flow.accept(wish.request).then(describeOutcome);
+    return Promise.try(() => {
+      if (wish.kind === 'status') return { ok: true, ...status() };
+      const actions = journal.list(wish.which, wish.limit).map(describeAction);
+      return { ok: true, actions, held: journal.liveCount() };
+    });
+  };
 }
 
 function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed, log: Log) {

@@ -45,7 +45,7 @@ export function createConnection(
   let lineTimer: NodeJS.Timeout | undefined;
   let readTimer: NodeJS.Timeout | undefined;
   /** Replies of messages without an id, in the order of the messages; empty until they are known. */
-  const turns: { reply?: object }[] = [];
+  const turns: Turn[] = [];
 
   const flush = (): void => {
     const text = out.join('');
@@ -81,14 +81,14 @@ export function createConnection(
     }
   };
 
-  const send = (reply: object): void => {
+  const send = (reply: string): void => {
     if (out.length === 0) setImmediate(flush);
-    out.push(`${JSON.stringify(reply)}\n`);
+    out.push(reply);
   };
 
-  const sendInTurn = (turn: { reply?: object }, reply: object): void => {
+  const sendInTurn = (turn: Turn, reply: string): void => {
     turn.reply = reply;
-    while (turns[0]?.reply !== undefined) send(turns.shift()?.reply ?? {});
+    while (turns[0]?.reply !== undefined) send(turns.shift()?.reply ?? '');
   };
 
   const done = (): void => {
@@ -116,11 +116,12 @@ export function createConnection(
 
   const take = (message: Message | Refused): void => {
     const { id } = message;
-    const turn = id === undefined ? {} : undefined;
+    const turn: Turn | undefined = id === undefined ? {} : undefined;
     if (turn !== undefined) turns.push(turn);
     const reply = (body: object): void => {
-      if (turn === undefined) send({ id, ...body });
-      else sendInTurn(turn, body);
+      const text = replyLine(id, body);
+      if (turn === undefined) send(text);
+      else sendInTurn(turn, text);
     };
     if ('error' in message) {
       reply(failure(message.error));
@@ -184,6 +185,16 @@ export function createConnection(
 
 function messageOf(next: string | ArError): Message | Refused {
   return typeof next === 'string' ? parseLine(next) : { error: next };
+}
+
+interface Turn {
+  reply?: string;
+}
+
+/** A body always has members, so the id can be put in front of them without another copy of it. */
+function replyLine(id: string | number | undefined, body: object): string {
+  const text = JSON.stringify(body);
+  return id === undefined ? `${text}\n` : `{"id":${JSON.stringify(id)},${text.slice(1)}\n`;
 }
 
 export function failure(error: unknown): object {
