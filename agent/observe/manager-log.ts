@@ -37,8 +37,13 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
   const record = (program: string, lines: readonly string[]): void => {
     const stamp = timestamp(new Date());
     waiting.push(lines.map((line) => `${stamp} ${program}: ${line}\n`).join(''));
+    wake();
+  };
+  const wake = (): void => {
     writing ??= write().finally(() => {
       writing = undefined;
+      // What came after the last look and before this moment has woken nobody.
+      if (waiting.length > 0) wake();
     });
   };
 
