@@ -29,6 +29,13 @@ type Family = 4 | 6;
  */
 const defaultProtocol = '173';
 
+/**
+ * `ip -batch` acts on each line as it comes, on half a line too: cut short, it is a route to somebody
+ * else, or one that does not look like ours. 1,000 lines are 83 kB at most, which the kernel takes in
+ * one write, so that an agent that is killed leaves a whole batch or none (Linux 6.18: up to 128 kB).
+ */
+const batchSize = 1_000;
+
 export const routeNull: DriverKind = {
   name: 'route-null',
   defaults: { protocol: defaultProtocol },
@@ -37,7 +44,7 @@ export const routeNull: DriverKind = {
     return {
       name: 'route-null',
       settings,
-      traits: { selfExpiring: false, prefixes: true, batchSize: 10_000 },
+      traits: { selfExpiring: false, prefixes: true, batchSize },
       probe: {
         steps: [askRight(4, protocol), askRight(6, protocol), list(4), list(6)],
         read: readProbe,

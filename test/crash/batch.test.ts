@@ -39,6 +39,27 @@ for (const [place, facility] of facilities.entries()) {
       fraction(seed, place, round, 2),
     ]);
 
+    /** What reaches a tool in part can be half a line: the address of somebody else. */
+    test('a batch reaches its tool whole or not at all', async () => {
+      const endpoint = await createEndpoint(facility);
+      try {
+        const planted = await endpoint.dump();
+        // As long as addresses get.
+        const long = addresses.map((_, index) => `2001:db8:${'1234:'.repeat(5)}${index + 4_096}`);
+        const target = long[0] ?? '';
+        await endpoint.startDoomed({ during: 'add', at: 'tool-begins', target });
+        await endpoint.askAll(long.map(request('add')));
+        await endpoint.death();
+        await endpoint.calm();
+        const intended = endpoint.journal().length;
+        expect(intended).toBeGreaterThan(100);
+        expect([0, intended]).toContain((await endpoint.found()).length);
+        expect(foreign(await endpoint.dump())).toBe(foreign(planted));
+      } finally {
+        await endpoint.close();
+      }
+    });
+
     describe('a burst', () => {
       test.each(pairs)(
         'of additions cut at %d, of deletions at %d',

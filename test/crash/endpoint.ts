@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { execa } from 'execa';
@@ -73,6 +74,8 @@ export interface Endpoint {
   askAll(requests: readonly object[], onReply?: () => void): Promise<Map<number, Reply>>;
   /** Waits until it has killed itself. */
   death(): Promise<void>;
+  /** Waits until the tools that it started have ended too. */
+  calm(): Promise<void>;
   kill(): Promise<void>;
   stop(): Promise<void>;
   /** Live actions as the agent lists them. */
@@ -118,6 +121,9 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
     death: async () => {
       const { signal } = (await agent?.ended) ?? {};
       if (signal !== 'SIGKILL') throw new Error(`the agent did not kill itself: ${agent?.said()}`);
+    },
+    calm: async () => {
+      while ((await execa('ip', ['netns', 'pids', name])).stdout !== '') await pause(5);
     },
     kill: async () => {
       agent?.child.kill('SIGKILL');
