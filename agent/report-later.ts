@@ -2,8 +2,10 @@ import type { Reporter } from './desk.ts';
 
 /** A reply goes out before anything is told of it; the logs follow a few times a second. */
 const tellEveryMs = 200;
+/** So many at a time; requests that came in meanwhile have their turn in between. */
+const toldAtOnce = 256;
 /** More events than this do not wait. */
-const waitingAtMost = 20_000;
+const waitingAtMost = 50_000;
 
 export interface LaterReporter extends Reporter {
   /** Tells what still waits to be told. */
@@ -13,19 +15,26 @@ export interface LaterReporter extends Reporter {
 /** Tells the same in the same order, once those who wait for a reply have it. */
 export function reportLater(reporter: Reporter): LaterReporter {
   let waiting: (() => void)[] = [];
-  let timer: NodeJS.Timeout | undefined;
+  let told = 0;
+  let planned = false;
 
-  const flush = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    const events = waiting;
+  const tell = (upTo: number): void => {
+    for (; told < upTo; told += 1) waiting[told]?.();
+    if (told < waiting.length) return;
     waiting = [];
-    for (const tell of events) tell();
+    told = 0;
   };
-  const later = (tell: () => void): void => {
-    waiting.push(tell);
-    if (waiting.length >= waitingAtMost) flush();
-    else timer ??= setTimeout(flush, tellEveryMs);
+  const tellSome = (): void => {
+    tell(Math.min(waiting.length, told + toldAtOnce));
+    planned = waiting.length > 0;
+    if (planned) setImmediate(tellSome);
+  };
+  const later = (event: () => void): void => {
+    waiting.push(event);
+    if (waiting.length >= waitingAtMost) tell(waiting.length);
+    if (planned) return;
+    planned = true;
+    setTimeout(tellSome, tellEveryMs);
   };
 
   return {
@@ -33,6 +42,6 @@ export function reportLater(reporter: Reporter): LaterReporter {
     outcome: (order, outcome) => later(() => reporter.outcome(order, outcome)),
     repaired: (instance, repaired) => later(() => reporter.repaired(instance, repaired)),
     trouble: (instance, error) => later(() => reporter.trouble(instance, error)),
-    flush,
+    flush: () => tell(waiting.length),
   };
 }

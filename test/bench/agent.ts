@@ -1,5 +1,5 @@
 /** A running agent in a namespace of its own, and a client that pipelines requests to it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import type { Hosts } from '../kernel/hosts.ts';
 export interface BenchAgent {
   /** Sends all requests at once; resolves when each has its reply. Throws when one is not ok. */
   send(requests: readonly object[]): Promise<void>;
-  /** CPU time the agent has used so far, user and system, in milliseconds. */
-  cpuMs(): Promise<number>;
+  /** Resolves when the agent has nothing left to do, its log included. */
+  quiet(): Promise<void>;
   residentMb(): Promise<number>;
   stop(): Promise<void>;
 }
@@ -42,12 +42,17 @@ export async function startBenchAgent(hosts: Hosts): Promise<BenchAgent> {
   const proc = `/proc/${agent.pid}`;
   return {
     send: createSender(socket),
-    cpuMs: async () => {
-      const fields = (await execa('cat', [`${proc}/stat`])).stdout.split(' ');
-      return (Number(fields[13]) + Number(fields[14])) * 10;
+    quiet: async () => {
+      let before = -1;
+      let now = await cpuTicks(proc);
+      while (now - before > 1) {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        before = now;
+        now = await cpuTicks(proc);
+      }
     },
     residentMb: async () => {
-      const status = (await execa('cat', [`${proc}/status`])).stdout;
+      const status = await readFile(`${proc}/status`, 'utf8');
       return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
     },
     stop: async () => {
@@ -57,6 +62,12 @@ export async function startBenchAgent(hosts: Hosts): Promise<BenchAgent> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+/** CPU time used so far, user and system, in hundredths of a second (proc_pid_stat(5)). */
+async function cpuTicks(proc: string): Promise<number> {
+  const fields = (await readFile(`${proc}/stat`, 'utf8')).split(' ');
+  return Number(fields[13]) + Number(fields[14]);
 }
 
 async function ready(log: NodeJS.ReadableStream): Promise<void> {

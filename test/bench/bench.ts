@@ -52,6 +52,7 @@ async function inKernel(hosts: Hosts, table: string): Promise<number> {
 
 async function agentBatch(hosts: Hosts, agent: BenchAgent, count: number): Promise<number> {
   const list = addresses(count);
+  await agent.quiet();
   const ms = await timed(() => agent.send(requests('add', list)));
   const held = await inKernel(hosts, 'ar-exec');
   if (held !== count) throw new Error(`${held} of ${count} are in the kernel`);
@@ -128,6 +129,9 @@ async function main(): Promise<void> {
   const hosts = await createHosts();
   try {
     const agent = await startBenchAgent(hosts);
+    const single = await oneAtATime(agent);
+    const singleIptables = await iptablesOneAtATime(hosts);
+    const singleNft = await nftOneAtATime(hosts);
     // What is compiled on first use is compiled before anything counts.
     await agentBatch(hosts, agent, 10_000);
     const at: Record<string, number[]> = {};
@@ -142,9 +146,6 @@ async function main(): Promise<void> {
     }
     note('iptables 1000', await twoProcessesEach(hosts, 1_000));
     if (long) note('iptables 10000', await twoProcessesEach(hosts, 10_000));
-    const single = await oneAtATime(agent);
-    const singleIptables = await iptablesOneAtATime(hosts);
-    const singleNft = await nftOneAtATime(hosts);
     const resident = await agent.residentMb();
     await agent.stop();
     report(at, { single, singleIptables, singleNft, resident });
