@@ -94,9 +94,9 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 async function probe(kind: DriverKind, config: Config, run: Runner) {
   const settings = configured(kind, config);
   const driver = kind.make(settings);
-  const results = await Promise.all(driver.probe.steps.map(run));
-  const instance: Instance = { driver: kind.name, settings };
-  return { driver: kind.name, instance, usability: driver.probe.read(results) };
+  const usability = driver.probe.read(await Promise.all(driver.probe.steps.map(run)));
+  const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
+  return { driver: kind.name, instance, usability };
 }
 
 /** A driver's settings: its own defaults, and what the configuration says of them. */

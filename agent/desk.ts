@@ -98,7 +98,12 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       const due = journal.due(instance, clock.now(), batchSize);
       await Promise.all(due.map((action) => lane.push(expiry(action)).catch(ignoreTried)));
     },
-    onError: (error) => report.trouble(instance, error),
+    onError: (error) => {
+      // A deadline that passed and cannot be acted on: the next comparison finds out whether it can.
+      if (trouble === undefined) reconcileSoon(pauseMs(attempts++));
+      trouble = error instanceof Error ? error.message : String(error);
+      report.trouble(instance, error);
+    },
   });
 
   const afterwards = (): void => {
@@ -117,7 +122,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
 
   const compare = async (adopt: boolean): Promise<void> => {
     const actions = journal.heldBy(instance);
-    const repaired = await repair(carrier, { actions, now: clock.now(), adopt });
+    const forgotten = journal.forgotten(instance);
+    const repaired = await repair(carrier, { actions, now: clock.now(), adopt, forgotten });
     journal.settle(repaired.changes, clock.now());
     if (repaired.orphans.length > 0) {
       journal.adopt(

@@ -36,7 +36,6 @@ export const errorCodes = {
   'limit-connections': exitStatus.busy,
   'limit-pending': exitStatus.busy,
   'limit-actions': exitStatus.busy,
-  'agent-starting': exitStatus.busy,
   'agent-stopping': exitStatus.busy,
   'agent-unreachable': exitStatus.unreachable,
   'agent-running': exitStatus.refused,

@@ -41,13 +41,21 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         }
       } else removed(action, order.onlyWhenDue === true ? 'expired' : kind);
     },
-    repaired: ({ driver }, { changes, ended, orphans, reapplied, removed: gone, trouble }) => {
+    repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
       for (const action of ended) removed(action, 'ended while nobody watched');
-      const facts = { driver, changes: changes.length, reapplied, removed: gone };
+      const { changes, reapplied, mended } = repaired;
+      const facts = {
+        driver,
+        changes: changes.length,
+        reapplied,
+        mended,
+        removed: repaired.removed,
+      };
       if (orphans.length > 0)
         log.warn({ driver, adopted: orphans.length }, 'effects without an owner');
       if (trouble !== undefined) log.error({ ...facts, trouble }, 'journal and machine differ');
-      else if (reapplied + gone > 0) log.warn(facts, 'repaired what differed from the journal');
+      else if (reapplied + mended + repaired.removed > 0)
+        log.warn(facts, 'repaired what differed from the journal');
       else log.debug(facts, 'journal and machine agree');
     },
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),

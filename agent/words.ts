@@ -29,7 +29,9 @@ export interface Request {
   readonly timeoutSeconds?: number | undefined;
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
-  /** Skips the never-block list; only a person on the command line can ask for it. */
+  /** The address has to be a single host: it comes from data that a stranger can write. */
+  readonly hostOnly?: boolean | undefined;
+  /** Skips the never-block list; only the native dialect, behind the socket's permissions, has it. */
   readonly forceProtected?: boolean | undefined;
   /** Ends the record without touching the machine (`delete` only). */
   readonly forget?: boolean | undefined;

@@ -109,6 +109,8 @@ export interface Usability {
   readonly why: string;
   /** Address families it can act on here; empty when it is not usable. */
   readonly families: readonly (4 | 6)[];
+  /** Settings that were left open and are settled by what was found here; they are recorded. */
+  readonly settled?: Settings;
 }
 
 /**

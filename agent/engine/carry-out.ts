@@ -41,6 +41,8 @@ export interface Carrier {
 
 /** A failure that is the same for every element: after so many in a row, stop looking for the bad one. */
 const fruitlessRuns = 24;
+/** Looking for the bad one must not hold up those who wait behind this batch for longer. */
+const searchMs = 30_000;
 /** The clock of the machine counts whole seconds, and a batch takes its time. */
 const expiryToleranceMs = 2_500;
 
@@ -127,10 +129,12 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
       carried.set(one.target.text, one);
     };
     let fruitless = 0;
+    const searchUntil = performance.now() + searchMs;
+    const enough = (): boolean => fruitless >= fruitlessRuns || performance.now() > searchUntil;
     const bisect = async (rest: readonly Effect[], last: Failure): Promise<void> => {
       const open = await settle(rest, last);
       if (open.length === 0) return;
-      if (hopeless(last) || fruitless >= fruitlessRuns) {
+      if (hopeless(last) || enough()) {
         for (const one of all(open, 'failed', last)) keep(one);
         return;
       }
@@ -138,6 +142,10 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
       const parts = open.length < rest.length ? [open] : [open.slice(0, half), open.slice(half)];
       for (const part of parts) {
         if (part.length === 0) continue;
+        if (enough()) {
+          for (const one of all(part, 'failed', last)) keep(one);
+          continue;
+        }
         const again = await attempt(part);
         if (again === undefined) {
           fruitless = 0;

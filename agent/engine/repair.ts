@@ -14,6 +14,8 @@ export interface Repaired {
   readonly orphans: readonly { readonly target: Effect['target']; readonly expiresInMs?: number }[];
   readonly reapplied: number;
   readonly removed: number;
+  /** Containers that did not stand whole. */
+  readonly mended: number;
   /** What could not be put right; somebody has to look again. */
   readonly trouble?: string;
 }
@@ -24,16 +26,20 @@ export interface RepairOptions {
   readonly now: number;
   /** Leaves unexplained effects standing instead of removing them. */
   readonly adopt: boolean;
+  /** Targets whose effects a person took over: whatever stands there is left alone. */
+  readonly forgotten: ReadonlySet<string>;
 }
 
 type Known = Extract<Reading, { known: true }>;
 
 /** Makes the machine hold what the journal says, by difference: nothing is flushed, there is no gap. */
 export async function repair(carrier: Carrier, options: RepairOptions): Promise<Repaired> {
-  const reading = await carrier.inspect();
-  if (!reading.known) return nothing(reading.why);
+  const found = await carrier.inspect();
+  if (!found.known) return nothing(found.why);
+  const reading = withoutForgotten(found, options);
   const compared = difference(options.actions, reading, carrier.driver.traits, options.now);
-  const mendTrouble = await mendContainers(carrier, reading, compared);
+  const lacking = lackingContainers(carrier, reading, compared);
+  const mendTrouble = await carrier.mend(reading, lacking);
   const applied = await applyMissing(carrier, compared, options.now);
   const reverted = await removeSurplus(carrier, compared, options.adopt);
   const failed = new Map(
@@ -50,25 +56,30 @@ export async function repair(carrier: Carrier, options: RepairOptions): Promise<
     orphans: options.adopt ? compared.repairs.flatMap(orphanOf) : [],
     reapplied: applied.length,
     removed: reverted.length,
+    mended: mendTrouble === undefined ? lacking.length : 0,
     ...(trouble === undefined ? {} : { trouble }),
   };
 }
 
 function nothing(trouble: string): Repaired {
-  return { changes: [], ended: [], orphans: [], reapplied: 0, removed: 0, trouble };
+  return { changes: [], ended: [], orphans: [], reapplied: 0, removed: 0, mended: 0, trouble };
 }
 
-async function mendContainers(
-  carrier: Carrier,
-  reading: Known,
-  { verdicts }: Difference,
-): Promise<string | undefined> {
+/** What was forgotten is nobody's, unless somebody asked for it again. */
+function withoutForgotten(reading: Known, { forgotten, actions }: RepairOptions): Known {
+  if (forgotten.size === 0) return reading;
+  const held = new Set(actions.map(({ target }) => target.text));
+  const left = (text: string): boolean => forgotten.has(text) && !held.has(text);
+  return { ...reading, effects: reading.effects.filter(({ target }) => !left(target.text)) };
+}
+
+function lackingContainers(carrier: Carrier, reading: Known, { verdicts }: Difference): string[] {
   const needed = new Set<string>();
   for (const { action, state, preExisting } of verdicts) {
     const name = carrier.driver.container(action.target);
     if (state === 'active' && !preExisting && name !== undefined) needed.add(name);
   }
-  return carrier.mend(reading, [...needed]);
+  return [...needed].filter((name) => !reading.containers.includes(name));
 }
 
 async function applyMissing(

@@ -7,6 +7,7 @@ import { type Row, toAction } from './rows.ts';
 export function createIntender(
   database: DatabaseSync,
   instances: Instances,
+  wasForgotten: (target: string) => boolean,
 ): (order: Order, now: number) => Intent {
   const holders = database.prepare('SELECT * FROM actions WHERE target = ? AND ended_at IS NULL');
   const insert = database.prepare(
@@ -43,15 +44,29 @@ export function createIntender(
       const id = Number(lastInsertRowid);
       const action = newAction(id, order, now, asked);
       const effect = effectOf(asked, others);
-      return { kind: 'apply', order, action, isNew: true, refreshed: false, ...effect };
+      // Whoever took it over may have left it standing.
+      const uncertain = effect.uncertain || (!effect.standing && wasForgotten(order.target.text));
+      return {
+        kind: 'apply',
+        order,
+        action,
+        isNew: true,
+        refreshed: false,
+        ...effect,
+        uncertain,
+      };
     }
     const deadline = same.state === 'reverting' ? asked : later(same.deadline_at, asked);
     if (same.state === 'active' && deadline === same.deadline_at) {
       return { kind: 'keep', order, action: restore(same) };
     }
     const state = same.state === 'reverting' ? 'intended' : same.state;
-    const origin = JSON.stringify(order.origin);
-    const managerLine = order.managerLine ?? null;
+    // A person who extends a manager's block says nothing of its rule, and its end stays its business.
+    const origin = JSON.stringify({
+      ...JSON.parse(same.origin),
+      ...JSON.parse(JSON.stringify(order.origin)),
+    });
+    const managerLine = order.managerLine ?? same.manager_line;
     refresh.run(state, deadline, origin, managerLine, same.id);
     const row = { ...same, state, deadline_at: deadline, origin, manager_line: managerLine };
     return {

@@ -25,6 +25,8 @@ export interface Journal {
   /** Live actions of one driver instance. */
   heldBy(instance: Instance): Action[];
   holdsAny(instance: Instance): boolean;
+  /** Targets of an instance that a person took over with `--forget`. */
+  forgotten(instance: Instance): ReadonlySet<string>;
   /** Driver instances that have live actions. */
   instances(): Instance[];
   /** Live actions of an instance whose time has come, soonest first. */
@@ -51,7 +53,8 @@ export function openJournal(stateFolder: string, waitMs = 0): Journal {
 
 function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
   const instances = createInstances(database);
-  const intend = createIntender(database, instances);
+  const forgotten = createForgotten(database);
+  const intend = createIntender(database, instances, forgotten.has);
   const settle = createSettler(database);
   const read = createReader(database, instances);
   const countLive = database.prepare('SELECT count(*) AS n FROM actions WHERE ended_at IS NULL');
@@ -75,7 +78,8 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
   );
   const prune = database.prepare(
     // The newest row stays: the next id follows it, and no id is ever given twice.
-    `DELETE FROM actions WHERE ended_at IS NOT NULL AND id < (SELECT max(id) FROM actions)
+    `DELETE FROM actions WHERE ended_at IS NOT NULL AND state <> 'forgotten'
+       AND id < (SELECT max(id) FROM actions)
        AND (ended_at < ?1 OR id <= (
          SELECT id FROM actions WHERE ended_at IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?2))`,
   );
@@ -97,6 +101,7 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
         settle(changes, now);
         for (const change of changes) if (isOver(change.state)) live -= 1;
       });
+      if (changes.some(({ state }) => state === 'forgotten')) forgotten.reload();
     },
     adopt: (adoptions, now) =>
       transaction(() => {
@@ -112,6 +117,17 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
     close: () => database.close(),
   };
+}
+
+/** Targets that were ever forgotten: few, and asked for with every new action. */
+function createForgotten(database: DatabaseSync) {
+  const all = database.prepare(`SELECT DISTINCT target FROM actions WHERE state = 'forgotten'`);
+  let targets = new Set<string>();
+  const reload = (): void => {
+    targets = new Set((all.all() as { target: string }[]).map(({ target }) => target));
+  };
+  reload();
+  return { has: (target: string): boolean => targets.has(target), reload };
 }
 
 function inTransaction<Result>(database: DatabaseSync, file: string, work: () => Result): Result {

@@ -21,6 +21,9 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     `SELECT * FROM actions WHERE instance = ? AND ${live} ORDER BY id`,
   );
   const any = database.prepare(`SELECT 1 FROM actions WHERE instance = ? AND ${live} LIMIT 1`);
+  const forgotten = database.prepare(
+    `SELECT target FROM actions WHERE state = 'forgotten' AND instance = ?`,
+  );
   const inUse = database.prepare(`SELECT DISTINCT instance FROM actions WHERE ${live}`);
   const due = database.prepare(
     `SELECT * FROM actions WHERE instance = ? AND ${live} AND due_at <= ? ORDER BY due_at LIMIT ?`,
@@ -46,6 +49,10 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     },
     heldBy: (instance: Instance): Action[] => actions(heldBy.all(instances.find(instance))),
     holdsAny: (instance: Instance): boolean => any.get(instances.find(instance)) !== undefined,
+    forgotten: (instance: Instance): ReadonlySet<string> =>
+      new Set(
+        (forgotten.all(instances.find(instance)) as unknown as Row[]).map((row) => row.target),
+      ),
     instances: (): Instance[] =>
       (inUse.all() as { instance: number }[]).map((row) => instances.byNumber(row.instance)),
     due: (instance: Instance, now: number, limit: number): Action[] =>

@@ -37,7 +37,8 @@ const migrations: readonly string[] = [
    ) STRICT;
    CREATE UNIQUE INDEX live_target ON actions (target, response) WHERE ended_at IS NULL;
    CREATE INDEX live_due ON actions (instance, due_at) WHERE ended_at IS NULL;
-   CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;`,
+   CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;
+   CREATE INDEX forgotten ON actions (instance, target) WHERE state = 'forgotten';`,
 ];
 
 /**

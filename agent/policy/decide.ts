@@ -1,4 +1,4 @@
-import { parseTarget, type Target } from '../../platform/target.ts';
+import { isHost, parseTarget, type Target } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
 import type { Guard, Protected } from './guard.ts';
@@ -50,10 +50,10 @@ function targetOf(request: Request, response: string): Target {
     );
   }
   const target = parseTarget(request.srcip);
-  if (target !== undefined) return target;
+  if (target !== undefined && (request.hostOnly !== true || isHost(target))) return target;
   throw new ArError(
     'address-invalid',
-    `"${clip(request.srcip)}" is not an address`,
+    `"${clip(request.srcip)}" is not ${target === undefined ? 'an address' : 'a single address'}`,
     'Give a plain IPv4 or IPv6 address, or a prefix such as 203.0.113.0/24; no host names, short or octal forms, zone ids or spaces.',
   );
 }

@@ -55,9 +55,21 @@ export function probeTables(
       const trouble = extra?.trouble(rest.slice(families.length));
       if (trouble !== undefined) return unusable(trouble);
       const ipv6 = usable.length === 2 ? '' : ', no IPv6 in this kernel';
-      return { usable: true, why: `${version?.stdout.trim() ?? ''}${ipv6}`, families: usable };
+      const why = `${version?.stdout.trim() ?? ''}${ipv6}`;
+      return { usable: true, why, families: usable, settled: settledVariant(settings, why) };
     },
   };
+}
+
+/**
+ * Which variant plain `iptables` is, is somebody else's choice and can change (update-alternatives);
+ * what is made with one variant cannot be seen with the other. Tools before 1.8 have no variants.
+ */
+function settledVariant(settings: Settings, version: string): Settings {
+  if (settings['variant'] !== '') return settings;
+  if (version.includes('(nf_tables)')) return { ...settings, variant: 'nft' };
+  if (version.includes('(legacy)')) return { ...settings, variant: 'legacy' };
+  return settings;
 }
 
 function forFamily(lines: readonly string[], family: Family): string[] {

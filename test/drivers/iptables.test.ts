@@ -219,6 +219,8 @@ describe('readings', () => {
 describe('probe', () => {
   const version = said('iptables v1.8.9 (nf_tables)\n');
   const ok = said('');
+  /** What plain iptables is today is recorded: tomorrow it may be the other one. */
+  const nft = { variant: 'nft' };
   const probe = (...results: Parameters<typeof driver.probe.read>[0]) => driver.probe.read(results);
 
   test('changes nothing', () => {
@@ -245,12 +247,32 @@ COMMIT
     [
       'all is well',
       [nothing, nothing, ipv6, version, ok, ok],
-      { usable: true, why: 'iptables v1.8.9 (nf_tables)', families: [4, 6] },
+      { usable: true, why: 'iptables v1.8.9 (nf_tables)', families: [4, 6], settled: nft },
     ],
     [
       'no IPv6',
       [nothing, failed(), noIPv6, version, ok, failed()],
-      { usable: true, why: 'iptables v1.8.9 (nf_tables), no IPv6 in this kernel', families: [4] },
+      {
+        usable: true,
+        why: 'iptables v1.8.9 (nf_tables), no IPv6 in this kernel',
+        families: [4],
+        settled: nft,
+      },
+    ],
+    [
+      'the other variant',
+      [nothing, nothing, ipv6, said('iptables v1.8.9 (legacy)\n'), ok, ok],
+      {
+        usable: true,
+        why: 'iptables v1.8.9 (legacy)',
+        families: [4, 6],
+        settled: { variant: 'legacy' },
+      },
+    ],
+    [
+      'a version without variants',
+      [nothing, nothing, ipv6, said('iptables v1.6.1\n'), ok, ok],
+      { usable: true, why: 'iptables v1.6.1', families: [4, 6], settled: { variant: '' } },
     ],
     [
       'IPv6 without ip6tables',

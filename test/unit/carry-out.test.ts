@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import type { Driver, Effect, Runner, StepResult } from '../../platform/driver.ts';
 import { target } from './sample.ts';
@@ -77,6 +77,29 @@ function machine(options: { readonly bad?: readonly string[]; readonly partial?:
 }
 
 describe('a batch', () => {
+  test('is not searched for ever when every run of the tool takes long', async () => {
+    const { state, carrier } = machine();
+    await carrier.apply([effect('192.0.2.1')]);
+    state.answers['apply'] = {
+      failure: 'exit',
+      exitCode: 4,
+      stdout: '',
+      stderr: 'the lock is held',
+    };
+    const clock = vi.spyOn(performance, 'now');
+    // Every look at the clock is five seconds later than the one before.
+    let seconds = 0;
+    clock.mockImplementation(() => {
+      seconds += 5;
+      return seconds * 1_000;
+    });
+    const batch = Array.from({ length: 1_000 }, (_, index) => effect(address(index)));
+    const results = await carrier.apply(batch);
+    clock.mockRestore();
+    expect(results.every(({ result }) => result === 'failed')).toBe(true);
+    expect(state.runs.apply).toBeLessThan(12);
+  });
+
   test('costs one run when all goes well', async () => {
     const { state, carrier } = machine();
     const batch = Array.from({ length: 1_000 }, (_, index) => effect(address(index)));

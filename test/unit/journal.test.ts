@@ -49,6 +49,26 @@ const add = (text: string, timeoutSeconds?: number, more: Partial<Order> = {}, a
 };
 
 describe('an addition', () => {
+  test('that extends one of a manager keeps its rule, its reason and its line', () => {
+    const origin = { dialect: 'wazuh4', by: 'node01', reason: 'why', ruleId: '5712' } as const;
+    add(a, 60, { origin, managerLine: '{"version":1}' });
+    add(a, 600, { origin: { dialect: 'native', by: 'root' } });
+    expect(journal.holder('firewall-drop', a)).toMatchObject({
+      deadlineAt: now + 600_000,
+      origin: { dialect: 'native', by: 'root', reason: 'why', ruleId: '5712' },
+      managerLine: '{"version":1}',
+    });
+  });
+
+  test('of something that was forgotten has to look at the machine first', () => {
+    add(a);
+    settle(intend(order('delete', a, { forget: true })), 'forgotten');
+    reopen();
+    expect(journal.forgotten(instance)).toEqual(new Set([a]));
+    expect(intend(order('add', a))).toMatchObject({ isNew: true, uncertain: true });
+    expect(intend(order('add', b))).toMatchObject({ isNew: true, uncertain: false });
+  });
+
   test('is written down before it is done, and survives', () => {
     const origin = { dialect: 'wazuh4', by: 'node01', reason: 'why', ruleId: '5712' } as const;
     const intent = intend(

@@ -43,6 +43,8 @@ export function parseWazuh4(value: object): Message {
     verb: 'add',
     response,
     srcip,
+    // Upstream takes no prefixes either: an alert must not be able to widen a block.
+    hostOnly: true,
     timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds,
     origin: originOf(message.origin, alert),
     managerLine: scriptLine(value, response),
