@@ -115,8 +115,9 @@ export function createFlow(stages: Stages): Flow {
     if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
     const { verb, timeoutSeconds, origin, managerLine, forget } = request;
     const { definition, target } = decision;
-    const order = { verb, timeoutSeconds, origin, managerLine, forget, target, instance };
-    return desk.carryOut({ ...order, response: definition.name });
+    const response = definition.name;
+    const wish = { verb, response, target, instance, timeoutSeconds, origin, managerLine, forget };
+    return desk.carryOut(wish);
   };
 
   return {

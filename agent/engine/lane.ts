@@ -22,23 +22,26 @@ export interface LaneOptions<Item, Result> {
   readonly maxPending: number;
 }
 
-interface Waiter<Result> {
-  resolve(result: Result): void;
-  reject(error: unknown): void;
-}
-
-interface Group<Item, Result> {
+interface Job<Item, Result> {
   item: Item;
-  readonly waiters: Waiter<Result>[];
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+  /** Jobs that were merged into this one, and end with it. */
+  merged?: Job<Item, Result>[];
 }
 
-type Job<Item, Result> = Group<Item, Result> | { readonly work: () => Promise<void> };
+interface Exclusive {
+  readonly work: () => Promise<void>;
+}
 
 /** What a batch may cost besides its items (two commits, a process) is about as much. */
 const gatherMs = 5;
 
+/** Moving the rest of the queue to its front costs little once in so many jobs. */
+const forgetAfter = 4_096;
+
 export function createLane<Item, Result>(options: LaneOptions<Item, Result>): Lane<Item, Result> {
-  const queue: Job<Item, Result>[] = [];
+  const queue: (Job<Item, Result> | Exclusive)[] = [];
   let head = 0;
   let running: Promise<void> | undefined;
 
@@ -59,11 +62,15 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
       } else {
         await performBatch(takeBatch());
       }
-      if (head === queue.length) {
-        queue.length = 0;
-        head = 0;
-      }
+      forgetDone();
     }
+  };
+
+  /** A lane that is never empty must not keep all that it ever did. */
+  const forgetDone = (): void => {
+    if (head < queue.length && head < forgetAfter) return;
+    queue.splice(0, head);
+    head = 0;
   };
 
   /** As long as every turn of the event loop brings more, it is worth waiting for: a little while. */
@@ -80,8 +87,8 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
     );
   };
 
-  const takeBatch = (): Group<Item, Result>[] => {
-    const batch = new Map<string, Group<Item, Result>>();
+  const takeBatch = (): Job<Item, Result>[] => {
+    const batch = new Map<string, Job<Item, Result>>();
     while (head < queue.length && batch.size < options.maxBatch) {
       const job = queue[head];
       if (job === undefined || 'work' in job) break;
@@ -93,26 +100,23 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
         const merged = options.merge(earlier.item, job.item);
         if (merged === undefined) break;
         earlier.item = merged;
-        earlier.waiters.push(...job.waiters);
+        earlier.merged ??= [];
+        earlier.merged.push(job);
       }
       head += 1;
     }
     return [...batch.values()];
   };
 
-  const performBatch = async (batch: readonly Group<Item, Result>[]): Promise<void> => {
+  const performBatch = async (batch: readonly Job<Item, Result>[]): Promise<void> => {
     try {
       const results = await options.perform(batch.map(({ item }) => item));
-      batch.forEach(({ waiters }, index) => {
-        const result = results[index];
-        for (const waiter of waiters) {
-          if (result === undefined) waiter.reject(new Error('a batch lost one of its items'));
-          else if (result instanceof Error) waiter.reject(result);
-          else waiter.resolve(result);
-        }
+      batch.forEach((job, index) => {
+        settle(job, results[index] ?? new Error('a batch lost one of its items'));
       });
     } catch (error) {
-      for (const { waiters } of batch) for (const waiter of waiters) waiter.reject(error);
+      const reason = error instanceof Error ? error : new Error(String(error));
+      for (const job of batch) settle(job, reason);
     }
   };
 
@@ -129,7 +133,7 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
           );
           return;
         }
-        queue.push({ item, waiters: [{ resolve, reject }] });
+        queue.push({ item, resolve, reject });
         wake();
       }),
     alone: (work) =>
@@ -142,4 +146,10 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
       while (running !== undefined) await running;
     },
   };
+}
+
+function settle<Item, Result>(job: Job<Item, Result>, result: Result | Error): void {
+  if (result instanceof Error) job.reject(result);
+  else job.resolve(result);
+  for (const one of job.merged ?? []) settle(one, result);
 }

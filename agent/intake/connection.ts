@@ -114,17 +114,18 @@ export function createConnection(
     });
   };
 
+  const reply = (id: Message['id'], turn: Turn | undefined, body: object): void => {
+    const text = replyLine(id, body);
+    if (turn === undefined) send(text);
+    else sendInTurn(turn, text);
+  };
+
   const take = (message: Message | Refused): void => {
     const { id } = message;
     const turn: Turn | undefined = id === undefined ? {} : undefined;
     if (turn !== undefined) turns.push(turn);
-    const reply = (body: object): void => {
-      const text = replyLine(id, body);
-      if (turn === undefined) send(text);
-      else sendInTurn(turn, text);
-    };
     if ('error' in message) {
-      reply(failure(message.error));
+      reply(id, turn, failure(message.error));
       return;
     }
     inWork += 1;
@@ -132,7 +133,7 @@ export function createConnection(
     if (isList) listing = true;
     if (full()) socket.pause();
     const finish = (body: object): void => {
-      reply(body);
+      reply(id, turn, body);
       if (isList) listDone();
       else done();
     };

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createLane, type LaneOptions } from '../../agent/engine/lane.ts';
 import { ArError } from '../../agent/errors.ts';
@@ -165,4 +167,37 @@ describe('a lane', () => {
     const pushed = Array.from({ length: 1_000 }, (_, value) => lane.push(item('a', value)));
     expect(await Promise.all(pushed)).toEqual(pushed.map((_, value) => `a${value}`));
   });
+});
+
+test('a lane that is never empty keeps nothing of what it did', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const early: WeakRef<object>[] = [];
+  let left = 20_000;
+  let kept = -1;
+  const lane = createLane<{ key: string }, boolean>({
+    key: ({ key }) => key,
+    merge: () => undefined,
+    maxBatch: 100,
+    maxPending: 1_000,
+    perform: async (items) => {
+      // What comes in while a batch is carried out is as much as the batch was.
+      for (const _ of items) feed();
+      if (left === 0 && kept === -1) {
+        collect();
+        kept = early.filter((reference) => reference.deref() !== undefined).length;
+      }
+      return items.map(() => true);
+    },
+  });
+  const feed = (): void => {
+    if (left === 0) return;
+    left -= 1;
+    const item = { key: String(left) };
+    if (early.length < 1_000) early.push(new WeakRef(item));
+    void lane.push(item);
+  };
+  for (let index = 0; index < 200; index += 1) feed();
+  await lane.idle();
+  expect(kept).toBe(0);
 });

@@ -3,8 +3,18 @@ import { ArError } from '../../errors.ts';
 import type { Request } from '../../words.ts';
 import type { Message } from '../message.ts';
 
-const text = (longest: number) => v.pipe(v.string(), v.maxLength(longest));
-const id = v.optional(v.union([text(256), v.number()]));
+const text = (longest: number) =>
+  v.custom<string>(
+    (value) => typeof value === 'string' && value.length <= longest,
+    `it has to be a text of at most ${longest} characters`,
+  );
+const integer = v.custom<number>(Number.isInteger, 'it has to be a whole number');
+const id = v.optional(
+  v.custom<string | number>(
+    (value) => typeof value === 'number' || (typeof value === 'string' && value.length <= 256),
+    'it has to be a number or a text of at most 256 characters',
+  ),
+);
 
 const act = {
   id,
@@ -20,7 +30,7 @@ const schemas = {
   add: v.strictObject({
     ...act,
     command: v.literal('add'),
-    timeoutSeconds: v.optional(v.pipe(v.number(), v.integer())),
+    timeoutSeconds: v.optional(integer),
     forceProtected: v.optional(v.boolean()),
   }),
   delete: v.strictObject({
@@ -32,7 +42,7 @@ const schemas = {
     id,
     command: v.literal('list'),
     history: v.optional(v.boolean()),
-    limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1_000_000))),
+    limit: v.optional(v.pipe(integer, v.minValue(1), v.maxValue(1_000_000))),
   }),
   status: v.strictObject({ id, command: v.literal('status') }),
 };
