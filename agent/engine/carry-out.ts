@@ -51,6 +51,8 @@ type Judge = (effect: Effect, found: ReadonlyMap<string, FoundEffect>) => boolea
 
 export function createCarrier(driver: Driver, run: Runner): Carrier {
   let standing = new Set<string>();
+  /** What the last look found, as long as nothing was changed here since. */
+  let seen: Reading | undefined;
   let drifted = false;
 
   const inspect = async (): Promise<Reading> => {
@@ -62,6 +64,7 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
       for (const name of standing) if (!whole.has(name)) drifted = true;
       standing = whole;
     }
+    seen = reading;
     return reading;
   };
 
@@ -72,18 +75,24 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
     if (!reading.known) return reading.why;
     const lacking = containers.filter((name) => !standing.has(name));
     if (lacking.length === 0) return undefined;
+    seen = undefined;
     const failed = await runSteps(run, reading.setup(lacking));
     if (failed !== undefined) return failed.why;
     for (const name of lacking) standing.add(name);
     return undefined;
   };
 
+  /** The first block after a quiet time goes by the last look; if that does not do, by a new one. */
+  const setUp = async (needed: readonly string[]): Promise<string | undefined> => {
+    if (needed.every((name) => standing.has(name))) return undefined;
+    const known = seen;
+    if (known?.known === true && (await mend(known, needed)) === undefined) return undefined;
+    return mend(await inspect(), needed);
+  };
+
   const apply = async (effects: readonly Effect[]): Promise<Carried[]> => {
-    const needed = containersOf(driver, effects);
-    if (needed.some((name) => !standing.has(name))) {
-      const trouble = await mend(await inspect(), needed);
-      if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
-    }
+    const trouble = await setUp(containersOf(driver, effects));
+    if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
     const failed = await runSteps(run, driver.apply(effects));
     if (failed === undefined) return all(effects, 'done');
     return converge(effects, failed, stands, async (rest) => {
@@ -169,8 +178,11 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
   const teardown = async (): Promise<void> => {
     const reading = await inspect();
     if (!reading.known || reading.effects.length > 0) return;
-    await runSteps(run, reading.teardown());
+    const steps = reading.teardown();
+    if (steps.length === 0) return;
+    await runSteps(run, steps);
     standing = new Set();
+    await inspect();
   };
 
   return {

@@ -76,6 +76,37 @@ function machine(options: { readonly bad?: readonly string[]; readonly partial?:
   return { state, carrier: createCarrier(driver, run) };
 }
 
+describe('the first batch after a quiet time', () => {
+  test('goes by what was seen last, and does not look again', async () => {
+    const { state, carrier } = machine();
+    state.containers = [];
+    await carrier.inspect();
+    expect(await carrier.apply([effect('192.0.2.1')])).toMatchObject([{ result: 'done' }]);
+    expect(state.runs).toMatchObject({ list: 1, setup: 1, apply: 1 });
+  });
+
+  test('looks again when what was seen last is no longer so', async () => {
+    const { state, carrier } = machine();
+    state.containers = [];
+    await carrier.inspect();
+    // Somebody else made what is to be set up: that way it fails now, but it stands.
+    state.answers['setup'] = { failure: 'exit', exitCode: 1, stdout: '', stderr: 'it is there' };
+    state.containers = ['set'];
+    expect(await carrier.apply([effect('192.0.2.1')])).toMatchObject([{ result: 'done' }]);
+    expect(state.runs).toMatchObject({ list: 2, setup: 1, apply: 1 });
+  });
+
+  test('after a teardown sets up anew', async () => {
+    const { state, carrier } = machine();
+    await carrier.apply([effect('192.0.2.1')]);
+    await carrier.revert([effect('192.0.2.1')]);
+    await carrier.teardown();
+    expect(state.containers).toEqual([]);
+    expect(await carrier.apply([effect('192.0.2.1')])).toMatchObject([{ result: 'done' }]);
+    expect(state.containers).toEqual(['set']);
+  });
+});
+
 describe('a batch', () => {
   test('is not searched for ever when every run of the tool takes long', async () => {
     const { state, carrier } = machine();
