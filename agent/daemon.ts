@@ -32,6 +32,11 @@ export interface Agent {
 const clockEverySeconds = 5;
 const checkpointEverySeconds = 30;
 const pruneEverySeconds = 3_600;
+/**
+ * A tool that an agent before this one had started can outlive it, wait for a lock (`-w 5`), and act
+ * after the first look at the machine.
+ */
+const secondLookAfterMs = 7_000;
 const dayMs = 86_400_000;
 const probeMs = 1_000;
 
@@ -144,7 +149,8 @@ function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed
     const entries = journal.prune(before, config.history.keepEntries);
     if (entries > 0) log.info({ entries }, 'old history removed');
   };
-  return startChores(
+  const secondLook = setTimeout(() => void reconcile(), secondLookAfterMs);
+  const chores = startChores(
     [
       { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },
       { name: 'reconcile', everySeconds: config.reconcileEverySeconds, work: reconcile },
@@ -158,6 +164,12 @@ function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed
     () => performance.now(),
     (chore, error) => log.error({ chore, err: String(error) }, 'a chore failed'),
   );
+  return {
+    stop: () => {
+      clearTimeout(secondLook);
+      chores.stop();
+    },
+  };
 }
 
 interface Running {

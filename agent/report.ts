@@ -39,7 +39,7 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         if (order.managerLine !== undefined) {
           managerLog.added(order.managerLine, action.target.text);
         }
-      } else removed(action, order.onlyWhenDue === true ? 'expired' : kind);
+      } else removed(action, hasExpired(action, order) ? 'expired' : kind);
     },
     repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
       for (const action of ended) removed(action, 'ended while nobody watched');
@@ -60,6 +60,11 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
     },
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
   };
+}
+
+/** The timetable also brings back what a person deleted and a tool did not take back at once. */
+function hasExpired({ deadlineAt }: Action, { onlyWhenDue }: Order): boolean {
+  return onlyWhenDue === true && deadlineAt !== undefined && deadlineAt <= Date.now();
 }
 
 function factsOf({ id, response, target, instance, deadlineAt, origin }: Action) {
