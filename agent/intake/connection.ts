@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { ArError, describeError } from '../errors.ts';
+import type { Message, Refused } from './ask.ts';
 import type { Partial } from './line-parser.ts';
-import { type Message, parseLine, type Refused } from './message.ts';
+import { parseLine } from './message.ts';
 
 export interface ConnectionLimits {
   /** Requests of one connection that may be in work; more are left in the socket until some are done. */

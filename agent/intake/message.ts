@@ -1,25 +1,7 @@
 import { ArError } from '../errors.ts';
-import type { Request } from '../words.ts';
+import type { Message, Refused } from './ask.ts';
 import { parseNative } from './dialects/native.ts';
 import { isWazuh4, parseWazuh4 } from './dialects/wazuh4.ts';
-
-/** What somebody wants of the agent. */
-export type Ask =
-  | { readonly kind: 'act'; readonly request: Request }
-  | { readonly kind: 'list'; readonly which: 'live' | 'ended'; readonly limit: number }
-  | { readonly kind: 'status' };
-
-/** One line, understood. Without an id it is answered in its turn. */
-export interface Message {
-  readonly id?: string | number | undefined;
-  readonly ask: Ask;
-}
-
-/** A line that could not be understood, with its id if that much could be. */
-export interface Refused {
-  readonly id?: string | number | undefined;
-  readonly error: ArError;
-}
 
 /** Turns a line of any dialect into a message. Never throws. */
 export function parseLine(line: string): Message | Refused {

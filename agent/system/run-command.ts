@@ -1,13 +1,11 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { execa } from 'execa';
 import type { CommandStep, StepResult } from '../../platform/driver.ts';
+import { type Child, startChild } from './child.ts';
 import { createStandby } from './standby.ts';
 
 const defaultDeadlineMs = 20_000;
-/** `nft -j list` of 100,000 elements prints about 9 MB. */
-const outputLimitBytes = 128 * 1024 * 1024;
 const stderrLimitCharacters = 2_000;
 /** How long the pipes of a killed tool may stay open before its result is given up. */
 const pipeGraceMs = 500;
@@ -35,7 +33,7 @@ export function createCommandRunner(
         stderr: `${step.tool} is not in ${folders.join(', ')}`,
       };
     }
-    const begin = (): Child => start(file, step, environment);
+    const begin = (): Child => startChild(file, step, environment);
     const key = [step.tool, ...step.args].join('\0');
     const child = (step.standby === true ? standby.take(key) : undefined) ?? begin();
     // A tool that ended without reading has a result that says so.
@@ -67,21 +65,6 @@ async function locate(
   }
   return undefined;
 }
-
-function start(file: string, step: CommandStep, env: Record<string, string>) {
-  return execa(file, step.args, {
-    detached: true,
-    cwd: '/',
-    env,
-    extendEnv: false,
-    reject: false,
-    stripFinalNewline: false,
-    maxBuffer: outputLimitBytes,
-    stdin: 'pipe',
-  });
-}
-
-export type Child = ReturnType<typeof start>;
 
 async function withDeadline(child: Child, deadlineMs: number): Promise<StepResult> {
   let killed = false;

@@ -4,7 +4,7 @@
  *
  * When the agent dies, such a tool reads an empty input, does nothing and ends.
  */
-import type { Child } from './run-command.ts';
+import type { Child } from './child.ts';
 
 export interface Standby {
   /** The process that waits for this key, if there is one. */

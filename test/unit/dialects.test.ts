@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ArError } from '../../agent/errors.ts';
-import { type Message, parseLine, type Refused } from '../../agent/intake/message.ts';
+import type { Message, Refused } from '../../agent/intake/ask.ts';
+import { parseLine } from '../../agent/intake/message.ts';
 import type { Request } from '../../agent/words.ts';
 
 const parse = (message: unknown): Message | Refused => parseLine(JSON.stringify(message));

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { ArError } from '../../errors.ts';
 import type { Request } from '../../words.ts';
-import type { Message } from '../message.ts';
+import type { Message } from '../ask.ts';
 
 const text = (longest: number) =>
   v.custom<string>(

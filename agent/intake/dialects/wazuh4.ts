@@ -6,7 +6,7 @@
 import * as v from 'valibot';
 import { ArError } from '../../errors.ts';
 import type { Origin, Request } from '../../words.ts';
-import type { Message } from '../message.ts';
+import type { Message } from '../ask.ts';
 
 const looseText = v.optional(v.unknown());
 
