@@ -1,44 +1,53 @@
-import { describe } from 'vitest';
 import { ipset } from '../../platform/linux/ipset.ts';
 import { driverContract, type Machine } from '../contract/driver-contract.ts';
+import { requires } from '../requirements.ts';
 import { kernelMachine } from './machine.ts';
 import { blocksPackets } from './packets.ts';
 import { dumpSets, dumpTables, plantRules, plantSet } from './xtables.ts';
 
-describe.each(['nft', 'legacy'])('%s', (variant) => {
-  const settings = { variant };
-  const four = (...args: string[]) => [`iptables-${variant}`, ...args];
-  const six = (...args: string[]) => [`ip6tables-${variant}`, ...args];
-  const each =
-    (...commands: string[][]) =>
-    async (machine: Machine) => {
-      for (const argv of commands) await machine.exec(argv);
-    };
+for (const variant of ['nft', 'legacy']) {
+  requires(
+    'root',
+    'namespaces',
+    'ip',
+    'socat',
+    'ipset',
+    `iptables-${variant}`,
+  )(variant, () => {
+    const settings = { variant };
+    const four = (...args: string[]) => [`iptables-${variant}`, ...args];
+    const six = (...args: string[]) => [`ip6tables-${variant}`, ...args];
+    const each =
+      (...commands: string[][]) =>
+      async (machine: Machine) => {
+        for (const argv of commands) await machine.exec(argv);
+      };
 
-  driverContract({
-    name: 'ipset',
-    kind: ipset,
-    settings,
-    machine: kernelMachine,
-    dump: async (machine) =>
-      [await dumpTables(machine, variant), await dumpSets(machine)].join('\n'),
-    plantForeign: async (machine) => {
-      await plantRules(machine, variant);
-      await plantSet(machine, variant);
-    },
-    // hash:net takes every prefix but this one.
-    refused: '0.0.0.0/0',
-    damages: {
-      'no jump from INPUT': each(four('-D', 'INPUT', '-j', 'ar-exec')),
-      'a jump that is not the first': each(
-        six('-D', 'FORWARD', '-j', 'ar-exec'),
-        six('-A', 'FORWARD', '-j', 'ar-exec'),
-      ),
-      'no rules in the chain': each(four('-F', 'ar-exec')),
-      'no entries': each(['ipset', 'flush', 'ar-exec-hosts4'], six('-F', 'ar-exec')),
-      'no rule and no set': each(six('-F', 'ar-exec'), ['ipset', 'destroy', 'ar-exec-nets6']),
-    },
+    driverContract({
+      name: 'ipset',
+      kind: ipset,
+      settings,
+      machine: kernelMachine,
+      dump: async (machine) =>
+        [await dumpTables(machine, variant), await dumpSets(machine)].join('\n'),
+      plantForeign: async (machine) => {
+        await plantRules(machine, variant);
+        await plantSet(machine, variant);
+      },
+      // hash:net takes every prefix but this one.
+      refused: '0.0.0.0/0',
+      damages: {
+        'no jump from INPUT': each(four('-D', 'INPUT', '-j', 'ar-exec')),
+        'a jump that is not the first': each(
+          six('-D', 'FORWARD', '-j', 'ar-exec'),
+          six('-A', 'FORWARD', '-j', 'ar-exec'),
+        ),
+        'no rules in the chain': each(four('-F', 'ar-exec')),
+        'no entries': each(['ipset', 'flush', 'ar-exec-hosts4'], six('-F', 'ar-exec')),
+        'no rule and no set': each(six('-F', 'ar-exec'), ['ipset', 'destroy', 'ar-exec-nets6']),
+      },
+    });
+
+    blocksPackets('ipset', ipset, settings);
   });
-
-  blocksPackets('ipset', ipset, settings);
-});
+}

@@ -1,5 +1,6 @@
 import { nftables } from '../../platform/linux/nftables.ts';
 import { driverContract, type Machine } from '../contract/driver-contract.ts';
+import { requires } from '../requirements.ts';
 import { kernelMachine } from './machine.ts';
 import { blocksPackets } from './packets.ts';
 import { plantRules } from './xtables.ts';
@@ -28,30 +29,38 @@ const nft =
   (machine: Machine) =>
     machine.exec(['nft', '-f', '-'], `${commands.join('\n')}\n`);
 
-driverContract({
-  name: 'nftables',
-  kind: nftables,
-  machine: kernelMachine,
-  dump: async (machine) => {
-    const text = await machine.exec(['nft', '-s', 'list', 'ruleset']);
-    return text.replaceAll(/ timeout \S+( expires [0-9a-z]+)?/g, ' timeout N');
-  },
-  plantForeign: async (machine) => {
-    await nft(ruleset)(machine);
-    await plantRules(machine, 'nft');
-  },
-  damages: {
-    'no table': nft('delete table inet ar-exec'),
-    'no rule in a chain': nft('flush chain inet ar-exec hosts4-input'),
-    'no chain': nft('delete chain inet ar-exec hosts6-forward'),
-    'another rule in front': nft('insert rule inet ar-exec hosts4-forward accept'),
-    'no elements': nft('flush set inet ar-exec hosts4', 'flush chain inet ar-exec hosts4-input'),
-    'no set': nft(
-      'delete chain inet ar-exec hosts6-input',
-      'delete chain inet ar-exec hosts6-forward',
-      'delete set inet ar-exec hosts6',
-    ),
-  },
-});
+requires(
+  'root',
+  'namespaces',
+  'ip',
+  'socat',
+  'nft',
+)('in the kernel', () => {
+  driverContract({
+    name: 'nftables',
+    kind: nftables,
+    machine: kernelMachine,
+    dump: async (machine) => {
+      const text = await machine.exec(['nft', '-s', 'list', 'ruleset']);
+      return text.replaceAll(/ timeout \S+( expires [0-9a-z]+)?/g, ' timeout N');
+    },
+    plantForeign: async (machine) => {
+      await nft(ruleset)(machine);
+      await plantRules(machine, 'nft');
+    },
+    damages: {
+      'no table': nft('delete table inet ar-exec'),
+      'no rule in a chain': nft('flush chain inet ar-exec hosts4-input'),
+      'no chain': nft('delete chain inet ar-exec hosts6-forward'),
+      'another rule in front': nft('insert rule inet ar-exec hosts4-forward accept'),
+      'no elements': nft('flush set inet ar-exec hosts4', 'flush chain inet ar-exec hosts4-input'),
+      'no set': nft(
+        'delete chain inet ar-exec hosts6-input',
+        'delete chain inet ar-exec hosts6-forward',
+        'delete set inet ar-exec hosts6',
+      ),
+    },
+  });
 
-blocksPackets('nftables', nftables);
+  blocksPackets('nftables', nftables);
+});
