@@ -3,12 +3,15 @@ import { inCi } from './ci.ts';
 
 /**
  * Says as the very last line of a run how many tests passed, failed and were skipped. A file or a
- * suite that fails outside of its tests counts as a failed one. In CI a skipped test fails the run.
+ * suite that fails outside of its tests counts as a failed one. What was skipped is named before it,
+ * with the reason that stands in its name. In CI a skipped test fails the run.
  */
 export default function closingLine(): Reporter {
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  let skipped: readonly string[] = [];
 
   process.on('exit', () => {
+    for (const name of skipped) process.stdout.write(`skipped: ${name}\n`);
     if (counts.skipped > 0 && inCi) {
       process.stdout.write('In CI no test may be skipped.\n');
       process.exitCode = 1;
@@ -23,6 +26,7 @@ export default function closingLine(): Reporter {
       const tests = modules.flatMap((module) => [...module.children.allTests()]);
       counts.passed = count(tests, 'passed');
       counts.skipped = count(tests, 'skipped');
+      skipped = skippedSuites(modules);
       counts.failed = count(tests, 'failed') + failuresOutside(modules) + unhandledErrors.length;
     },
   };
@@ -30,6 +34,18 @@ export default function closingLine(): Reporter {
 
 function count(tests: readonly TestCase[], state: string): number {
   return tests.filter((test) => test.result().state === state).length;
+}
+
+/** The outermost suites of which no test ran, a line each: the file, and the suite's name. */
+function skippedSuites(modules: readonly TestModule[]): string[] {
+  return modules.flatMap((module) =>
+    [...module.children.suites()]
+      .filter((suite) => {
+        const tests = [...suite.children.allTests()];
+        return tests.length > 0 && tests.every((test) => test.result().state === 'skipped');
+      })
+      .map((suite) => `${module.relativeModuleId}: ${suite.name}`),
+  );
 }
 
 function failuresOutside(modules: readonly TestModule[]): number {
