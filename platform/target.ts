@@ -48,37 +48,38 @@ export function parseTarget(text: string): Target | undefined {
   return makeTarget(4, address.toIPv4Address(), length === undefined ? undefined : length - 96);
 }
 
-/**
- * The network part as a string of `0` and `1`. One prefix lies within another exactly when its bits
- * start with the other's, so that many comparisons cost little once this is at hand.
- */
-export function prefixBits({ family, address, prefixLength }: Target): string {
-  if (family === 4) return bitsOfIPv4(address).slice(0, prefixLength);
-  const bytes = ipaddr.parse(address).toByteArray();
-  return bytes
-    .map((byte) => byteBits[byte])
-    .join('')
-    .slice(0, prefixLength);
+/** The first and the last address of a target, as numbers that can be compared within a family. */
+export interface AddressRange {
+  readonly first: number | bigint;
+  readonly last: number | bigint;
 }
 
-/** Every request goes through here: no list and no parsed number is made for it. */
-function bitsOfIPv4(address: string): string {
-  let bits = '';
+export function addressRange({ family, address, prefixLength }: Target): AddressRange {
+  if (family === 4) {
+    const first = numberOfIPv4(address);
+    return { first, last: first + 2 ** (32 - prefixLength) - 1 };
+  }
+  const bytes = ipaddr.parse(address).toByteArray();
+  const first = bytes.reduce((number, byte) => (number << 8n) | BigInt(byte), 0n);
+  return { first, last: first + (1n << BigInt(128 - prefixLength)) - 1n };
+}
+
+/** Every request goes through here: no list is made of the four parts. */
+function numberOfIPv4(address: string): number {
+  let number = 0;
   let octet = 0;
   for (let index = 0; index < address.length; index += 1) {
     const code = address.charCodeAt(index);
     if (code === dot) {
-      bits += byteBits[octet];
+      number = number * 256 + octet;
       octet = 0;
     } else octet = octet * 10 + code - zero;
   }
-  return bits + byteBits[octet];
+  return number * 256 + octet;
 }
 
 const dot = '.'.charCodeAt(0);
 const zero = '0'.charCodeAt(0);
-
-const byteBits = Array.from({ length: 256 }, (_, byte) => byte.toString(2).padStart(8, '0'));
 
 function makeTarget(
   family: 4 | 6,

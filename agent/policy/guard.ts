@@ -1,4 +1,10 @@
-import { isHost, parseTarget, prefixBits, type Target } from '../../platform/target.ts';
+import {
+  type AddressRange,
+  addressRange,
+  isHost,
+  parseTarget,
+  type Target,
+} from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 
 /** An address or prefix that is never acted on, and what it is, as it is told to who asked. */
@@ -35,15 +41,15 @@ const builtIn: readonly (readonly [string, string])[] = [
   ['255.255.255.255', 'broadcast'],
 ];
 
-type Entry = Protected & { readonly bits: string };
+type Entry = Protected & AddressRange;
 
 export function createGuard(options: GuardOptions): Guard {
   const fixed = [
     ...builtIn.flatMap(([text, what]) => {
       const target = parseTarget(text);
-      return target === undefined ? [] : [withBits({ target, what })];
+      return target === undefined ? [] : [withRange({ target, what })];
     }),
-    ...options.neverBlock.map((target) => withBits({ target, what: 'on the never-block list' })),
+    ...options.neverBlock.map((target) => withRange({ target, what: 'on the never-block list' })),
   ];
   let seen: readonly Protected[] = [];
   let machine: readonly Entry[] = [];
@@ -52,7 +58,7 @@ export function createGuard(options: GuardOptions): Guard {
     check: (target, essential) => {
       if (essential !== seen) {
         seen = essential;
-        machine = essential.map(withBits);
+        machine = essential.map(withRange);
       }
       const widest = options.widestPrefix[target.family];
       if (!isHost(target) && target.prefixLength < widest) {
@@ -62,18 +68,17 @@ export function createGuard(options: GuardOptions): Guard {
           `Ask for smaller prefixes, or allow wider ones with <widest_prefix_ipv${target.family}>.`,
         );
       }
-      const bits = prefixBits(target);
+      const { first, last } = addressRange(target);
       const meets = (one: Entry): boolean =>
-        one.target.family === target.family &&
-        (one.bits.startsWith(bits) || bits.startsWith(one.bits));
+        one.target.family === target.family && one.first <= last && first <= one.last;
       const hit = machine.find(meets) ?? fixed.find(meets);
       if (hit !== undefined) throw protectedError(target, hit);
     },
   };
 }
 
-function withBits(one: Protected): Entry {
-  return { ...one, bits: prefixBits(one.target) };
+function withRange(one: Protected): Entry {
+  return { ...one, ...addressRange(one.target) };
 }
 
 function protectedError(target: Target, hit: Protected): ArError {
