@@ -1,27 +1,6 @@
-import type {
-  Driver,
-  Effect,
-  FoundEffect,
-  Reading,
-  Runner,
-  Step,
-  StepResult,
-} from '../../platform/driver.ts';
-import type { Target } from '../../platform/target.ts';
-
-/**
- * What came of one effect:
- * - `done`: the machine is as asked
- * - `pre-existing`: something that is not ours does the same already; it was left alone
- * - `failed`: the machine is as before
- * - `unknown`: nobody can say; it has to be looked at again
- */
-export interface Carried {
-  readonly target: Target;
-  readonly result: 'done' | 'pre-existing' | 'failed' | 'unknown';
-  readonly failure?: NonNullable<StepResult['failure']>;
-  readonly why?: string;
-}
+import type { Driver, Effect, Reading, Runner, Step, StepResult } from '../../platform/driver.ts';
+import { all, type Carried, type Failure } from './carried.ts';
+import { converge } from './converge.ts';
 
 /** Carries out what one driver plans, and finds out whether it came true. */
 export interface Carrier {
@@ -38,16 +17,6 @@ export interface Carrier {
   /** True once since something was found missing that nobody here took away. */
   takeDrift(): boolean;
 }
-
-/** A failure that is the same for every element: after so many in a row, stop looking for the bad one. */
-const fruitlessRuns = 24;
-/** Looking for the bad one must not hold up those who wait behind this batch for longer. */
-const searchMs = 30_000;
-/** The clock of the machine counts whole seconds, and a batch takes its time. */
-const expiryToleranceMs = 2_500;
-
-type Failure = { failure: NonNullable<StepResult['failure']>; why: string };
-type Judge = (effect: Effect, found: ReadonlyMap<string, FoundEffect>) => boolean;
 
 export function createCarrier(driver: Driver, run: Runner): Carrier {
   let standing = new Set<string>();
@@ -95,84 +64,19 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
     if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
     const failed = await runSteps(run, driver.apply(effects));
     if (failed === undefined) return all(effects, 'done');
-    return converge(effects, failed, stands, async (rest) => {
+    const attempt = async (rest: readonly Effect[]): Promise<Failure | undefined> => {
       const trouble = await mend(await inspect(), containersOf(driver, rest));
       if (trouble !== undefined) return { failure: 'exit', why: trouble };
       return runSteps(run, driver.apply(rest));
-    });
+    };
+    return converge({ effects, failed, goal: 'stands', attempt, inspect });
   };
 
   const revert = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const failed = await runSteps(run, driver.revert(effects));
     if (failed === undefined) return all(effects, 'done');
-    return converge(effects, failed, isGone, (rest) => runSteps(run, driver.revert(rest)));
-  };
-
-  /** After a failed batch: see what is true, then try the rest in ever smaller parts. */
-  const converge = async (
-    effects: readonly Effect[],
-    failed: Failure,
-    satisfied: Judge,
-    attempt: (rest: readonly Effect[]) => Promise<Failure | undefined>,
-  ): Promise<Carried[]> => {
-    const carried = new Map<string, Carried>();
-    const settle = async (rest: readonly Effect[], last: Failure): Promise<readonly Effect[]> => {
-      const reading = await inspect();
-      if (!reading.known) {
-        const why = `${last.why}; then: ${reading.why}`;
-        for (const one of all(rest, 'unknown', { failure: last.failure, why })) keep(one);
-        return [];
-      }
-      const found = new Map(reading.effects.map((one) => [one.target.text, one]));
-      const foreign = new Set(reading.foreign.map((target) => target.text));
-      const open: Effect[] = [];
-      for (const effect of rest) {
-        if (satisfied(effect, found)) keep({ target: effect.target, result: 'done' });
-        else if (foreign.has(effect.target.text) && satisfied === stands) {
-          keep({ target: effect.target, result: 'pre-existing' });
-        } else open.push(effect);
-      }
-      return open;
-    };
-    const keep = (one: Carried): void => {
-      carried.set(one.target.text, one);
-    };
-    let fruitless = 0;
-    const searchUntil = performance.now() + searchMs;
-    const enough = (): boolean => fruitless >= fruitlessRuns || performance.now() > searchUntil;
-    const bisect = async (rest: readonly Effect[], last: Failure): Promise<void> => {
-      const open = await settle(rest, last);
-      if (open.length === 0) return;
-      if (hopeless(last) || enough()) {
-        for (const one of all(open, 'failed', last)) keep(one);
-        return;
-      }
-      const half = Math.ceil(open.length / 2);
-      const parts = open.length < rest.length ? [open] : [open.slice(0, half), open.slice(half)];
-      for (const part of parts) {
-        if (part.length === 0) continue;
-        if (enough()) {
-          for (const one of all(part, 'failed', last)) keep(one);
-          continue;
-        }
-        const again = await attempt(part);
-        if (again === undefined) {
-          fruitless = 0;
-          for (const one of all(part, 'done')) keep(one);
-        } else {
-          fruitless += 1;
-          if (part.length === 1) {
-            for (const effect of await settle(part, again)) {
-              for (const one of all([effect], 'failed', again)) keep(one);
-            }
-          } else await bisect(part, again);
-        }
-      }
-    };
-    await bisect(effects, failed);
-    return effects.map(
-      (effect) => carried.get(effect.target.text) ?? { target: effect.target, result: 'unknown' },
-    );
+    const attempt = (rest: readonly Effect[]) => runSteps(run, driver.revert(rest));
+    return converge({ effects, failed, goal: 'gone', attempt, inspect });
   };
 
   const teardown = async (): Promise<void> => {
@@ -223,23 +127,3 @@ async function runSteps(run: Runner, steps: readonly Step[]): Promise<Failure | 
   }
   return undefined;
 }
-
-/** A tool that hangs or is not there will not do better with half of the batch. */
-function hopeless(failed: Failure): boolean {
-  return failed.failure === 'timeout' || failed.failure === 'missing';
-}
-
-function all(effects: readonly Effect[], result: Carried['result'], failed?: Failure): Carried[] {
-  return effects.map(({ target }) => ({ target, result, ...failed }));
-}
-
-const isGone: Judge = (effect, found) => !found.has(effect.target.text);
-
-const stands: Judge = (effect, found) => {
-  const one = found.get(effect.target.text);
-  if (one === undefined) return false;
-  if (effect.standing !== true) return true;
-  if (effect.expiresInMs === undefined) return one.expiresInMs === undefined;
-  if (one.expiresInMs === undefined) return false;
-  return Math.abs(one.expiresInMs - effect.expiresInMs) <= expiryToleranceMs;
-};

@@ -2,7 +2,8 @@ import type { Effect } from '../../platform/driver.ts';
 import { ArError, type ErrorCode } from '../errors.ts';
 import type { Action, Change, Intent, Outcome } from '../words.ts';
 import { pauseMs } from './backoff.ts';
-import type { Carried, Carrier } from './carry-out.ts';
+import type { Carried } from './carried.ts';
+import type { Carrier } from './carry-out.ts';
 
 /** What became of one intent: what to write down, and what to answer. */
 export interface Carriage {

@@ -1,7 +1,8 @@
 import type { Effect, Reading } from '../../platform/driver.ts';
 import type { Action, Change } from '../words.ts';
 import { pauseMs } from './backoff.ts';
-import type { Carried, Carrier } from './carry-out.ts';
+import type { Carried } from './carried.ts';
+import type { Carrier } from './carry-out.ts';
 import { effectOf } from './intents.ts';
 import { type Difference, difference, type Repair } from './reconcile.ts';
 

@@ -3,7 +3,8 @@
  * does not run here. A driver's own test calls `driverContract` and adds what is peculiar to it.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Carried, createCarrier } from '../../agent/engine/carry-out.ts';
+import type { Carried } from '../../agent/engine/carried.ts';
+import { createCarrier } from '../../agent/engine/carry-out.ts';
 import type { DriverKind, Effect, Reading, Runner, Settings, Step } from '../../platform/driver.ts';
 import { parseTarget, type Target } from '../../platform/target.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Carried, Carrier } from '../../agent/engine/carry-out.ts';
+import type { Carried } from '../../agent/engine/carried.ts';
+import type { Carrier } from '../../agent/engine/carry-out.ts';
 import { carryOutIntents } from '../../agent/engine/intents.ts';
 import { ArError } from '../../agent/errors.ts';
 import type { Action, Intent } from '../../agent/words.ts';

@@ -1,0 +1,31 @@
+import type { Effect, StepResult } from '../../platform/driver.ts';
+import type { Target } from '../../platform/target.ts';
+
+/**
+ * What came of one effect:
+ * - `done`: the machine is as asked
+ * - `pre-existing`: something that is not ours does the same already; it was left alone
+ * - `failed`: the machine is as before
+ * - `unknown`: nobody can say; it has to be looked at again
+ */
+export interface Carried {
+  readonly target: Target;
+  readonly result: 'done' | 'pre-existing' | 'failed' | 'unknown';
+  readonly failure?: NonNullable<StepResult['failure']>;
+  readonly why?: string;
+}
+
+/** Why a step did not do. */
+export interface Failure {
+  readonly failure: NonNullable<StepResult['failure']>;
+  readonly why: string;
+}
+
+/** The same result for all of them. */
+export function all(
+  effects: readonly Effect[],
+  result: Carried['result'],
+  failed?: Failure,
+): Carried[] {
+  return effects.map(({ target }) => ({ target, result, ...failed }));
+}
