@@ -135,6 +135,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     trouble = repaired.trouble;
     report.repaired(instance, repaired);
     afterwards();
+    if (repaired.lookAgain) reconcileSoon(pauseMs(0));
   };
 
   const reconcile = async (adopt: boolean): Promise<void> => {

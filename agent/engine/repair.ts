@@ -17,6 +17,8 @@ export interface Repaired {
   readonly removed: number;
   /** Containers that did not stand whole. */
   readonly mended: number;
+  /** One of two was taken back, and some drivers take both: it has to be looked at again. */
+  readonly lookAgain: boolean;
   /** What could not be put right; somebody has to look again. */
   readonly trouble?: string;
 }
@@ -58,12 +60,14 @@ export async function repair(carrier: Carrier, options: RepairOptions): Promise<
     reapplied: applied.length,
     removed: reverted.length,
     mended: mendTrouble === undefined ? lacking.length : 0,
+    lookAgain: compared.repairs.some((one) => one.kind === 'revert' && one.surplus),
     ...(trouble === undefined ? {} : { trouble }),
   };
 }
 
 function nothing(trouble: string): Repaired {
-  return { changes: [], ended: [], orphans: [], reapplied: 0, removed: 0, mended: 0, trouble };
+  const none = { changes: [], ended: [], orphans: [], reapplied: 0, removed: 0, mended: 0 };
+  return { ...none, lookAgain: false, trouble };
 }
 
 /** What was forgotten is nobody's, unless somebody asked for it again. */
