@@ -1,15 +1,18 @@
 /** Puts the stages together. Used by the running agent, by `--direct` and by `--dry-run` alike. */
-import type { DriverKind, Runner, Settings, Usability } from '../platform/driver.ts';
-import { drivers } from '../platform/index.ts';
+import { randomUUID } from 'node:crypto';
+import type { DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
+import { drivers, oneShots } from '../platform/index.ts';
+import type { Runner } from '../platform/step.ts';
 import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
+import { driverSettings } from './driver-settings.ts';
 import { createCarrier } from './engine/carry-out.ts';
 import { choose } from './engine/choose.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { decide } from './policy/decide.ts';
 import { createGuard } from './policy/guard.ts';
-import { responses } from './policy/responses.ts';
+import { findResponse, responses } from './policy/responses.ts';
 import { type Clock, createClock } from './system/clock.ts';
 import { createEssentials } from './system/machine.ts';
 import { createRunner } from './system/runner.ts';
@@ -47,14 +50,15 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const systemRunner = createRunner();
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const clock = createClock();
-  const probes = await Promise.all(drivers.map((kind) => probe(kind, config, run)));
+  const kinds = [...drivers, ...oneShots];
+  const probes = await Promise.all(kinds.map((kind) => probe(kind, config, run)));
   const chosen = new Map(
     responses.map((response) => {
       const preferred = config.drivers.get(response.name) ?? response.drivers;
       const candidates = preferred.flatMap(
         (name) => probes.find((one) => one.driver === name) ?? [],
       );
-      return [response.name, choose(response.name, candidates)];
+      return [response.name, choose(response.name, candidates, response.target === 'address')];
     }),
   );
   const instances = new Map(probes.map(({ driver, instance }) => [driver, instance]));
@@ -69,10 +73,18 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     report,
     limits: config.limits,
     essentials,
-    decide: (request, essential) => decide(request, guard, essential),
-    choose: (response, family) => {
+    decide: (request, essential) => {
+      const definition = findResponse(request.response);
+      return decide(request, { definition, guard, essential, newName: randomUUID });
+    },
+    oneShot: (instance) => {
+      const kind = oneShots.find(({ name }) => name === instance.driver);
+      return kind === undefined ? undefined : { oneShot: kind.make(instance.settings), run };
+    },
+    choose: (response, target) => {
       const choice = chosen.get(response);
-      const instance = instances.get(choice?.byFamily[family] ?? '');
+      const driver = target.kind === 'address' ? choice?.byFamily[target.family] : choice?.first;
+      const instance = instances.get(driver ?? '');
       return {
         ...(instance === undefined ? {} : { instance }),
         why: choice?.why ?? `${response} is not known`,
@@ -80,10 +92,13 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     },
     chosen: () =>
       [...chosen.values()]
-        .flatMap(({ byFamily }) => Object.values(byFamily))
+        .flatMap(({ byFamily, first }) => [...Object.values(byFamily), first ?? ''])
         .flatMap((name) => instances.get(name) ?? []),
     usable: () => probes.flatMap(({ usability, instance }) => (usability.usable ? instance : [])),
-    carrier: (instance) => createCarrier(kindOf(instance).make(instance.settings), run),
+    carrier: (instance) =>
+      createCarrier(kindOf(instance).make(instance.settings), run, (found) =>
+        journal.remember(instance, found),
+      ),
     responseOf: (driver) =>
       responses.find((response) => response.drivers.includes(driver))?.name ?? driver,
   });
@@ -91,20 +106,12 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   return { flow, journal, clock, probes, choices };
 }
 
-async function probe(kind: DriverKind, config: Config, run: Runner) {
-  const settings = configured(kind, config);
-  const driver = kind.make(settings);
-  const usability = driver.probe.read(await Promise.all(driver.probe.steps.map(run)));
+async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {
+  const settings = { ...kind.defaults, ...driverSettings(config)[kind.name] };
+  const { probe } = kind.make(settings);
+  const usability = probe.read(await Promise.all(probe.steps.map(run)));
   const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
   return { driver: kind.name, instance, usability };
-}
-
-/** A driver's settings: its own defaults, and what the configuration says of them. */
-function configured(kind: DriverKind, config: Config): Settings {
-  const ours: Settings = { variant: config.iptablesVariant, path: config.hostsDenyFile };
-  return Object.fromEntries(
-    Object.entries(kind.defaults).map(([key, value]) => [key, ours[key] ?? value]),
-  );
 }
 
 function kindOf(instance: Instance): DriverKind {

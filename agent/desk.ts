@@ -10,6 +10,8 @@ import { type Repaired, repair } from './engine/repair.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
+import { type Plan, planEffect } from './plan.ts';
+import type { Decision } from './policy/decide.ts';
 import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from './words.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
@@ -33,8 +35,9 @@ export interface DeskStages {
 
 export interface Desk {
   readonly instance: Instance;
-  readonly carrier: Carrier;
   carryOut(order: Order): Promise<Outcome>;
+  /** What would be done for a request; asks the machine and changes nothing. */
+  plan(request: Request, decision: Decision, why: string): Promise<Plan>;
   /** Compares and repairs now; goes on trying by itself when something cannot be put right. */
   reconcile(adopt: boolean): Promise<void>;
   /** What could not be put right the last time, if anything. */
@@ -162,8 +165,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
 
   return {
     instance,
-    carrier,
     carryOut: lane.push,
+    plan: (request, decision, why) =>
+      planEffect({ journal, clock, carrier, why }, request, decision),
     reconcile,
     trouble: () => trouble,
     pending: lane.pending,
@@ -201,11 +205,12 @@ function expiry(action: Action): Order {
 function adoption(
   { clock, responseOf }: DeskStages,
   instance: Instance,
-  { target, expiresInMs }: Repaired['orphans'][number],
+  { target, expiresInMs, memory }: Repaired['orphans'][number],
 ): Adoption {
   return {
     response: responseOf(instance.driver),
-    target: target.text,
+    target,
+    memory,
     instance,
     deadlineAt: clock.now() + (expiresInMs ?? adoptedForMs),
     reason: 'found on this machine without a journal entry',

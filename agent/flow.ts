@@ -8,9 +8,13 @@
  * Every driver instance has a desk of its own (desk.ts): a lane, where what waits together is carried
  * out together, and a timetable. Nothing here knows a socket, a database or a tool by name.
  */
+import type { OneShot } from '../platform/driver.ts';
+import type { Runner } from '../platform/step.ts';
+import type { Target } from '../platform/target.ts';
 import { createDesk, type Desk, type DeskStages } from './desk.ts';
 import { ArError } from './errors.ts';
-import { type Plan, planRequest } from './plan.ts';
+import { createOneShotDesk } from './one-shot-desk.ts';
+import type { Plan } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
 import type { Protected } from './policy/guard.ts';
 import type { Instance, Outcome, Request } from './words.ts';
@@ -21,8 +25,10 @@ export interface Stages extends DeskStages {
   essentials(): readonly Protected[] | Promise<readonly Protected[]>;
   /** Policy: what a request means here. Throws when it is refused. */
   decide(request: Request, essential: readonly Protected[]): Decision;
-  /** Engine: which driver carries out a response for an address family, and why. */
-  choose(response: string, family: 4 | 6): { readonly instance?: Instance; readonly why: string };
+  /** Engine: which driver carries out a response for a target, and why. */
+  choose(response: string, target: Target): { readonly instance?: Instance; readonly why: string };
+  /** The one-shot that an instance is of, and the door to the machine; undefined for a driver. */
+  oneShot(instance: Instance): { readonly oneShot: OneShot; readonly run: Runner } | undefined;
   /** Every instance that `choose` can name. */
   chosen(): readonly Instance[];
   /** Instances that may hold effects though no action says so. */
@@ -59,7 +65,7 @@ export function createFlow(stages: Stages): Flow {
     const quick = byInstance.get(instance);
     if (quick !== undefined) return quick;
     const key = JSON.stringify([instance.driver, Object.entries(instance.settings).sort()]);
-    const desk = desks.get(key) ?? createDesk(stages, instance);
+    const desk = desks.get(key) ?? openDesk(stages, instance);
     desks.set(key, desk);
     byInstance.set(instance, desk);
     return desk;
@@ -68,7 +74,7 @@ export function createFlow(stages: Stages): Flow {
   /** What is held is the business of the driver that made it, whatever would be chosen today. */
   const instanceFor = (request: Request, decision: Decision): Instance => {
     const { definition, target } = decision;
-    const { instance, why } = stages.choose(definition.name, target.family);
+    const { instance, why } = stages.choose(definition.name, target);
     const held = othersHold ? journal.holder(definition.name, target.text) : undefined;
     if (held !== undefined) return held.instance;
     if (instance !== undefined) return instance;
@@ -112,12 +118,15 @@ export function createFlow(stages: Stages): Flow {
       throw error;
     }
     const { decision, instance, desk } = admitted;
-    if (request.dryRun === true) return planRequest(stages, desk.carrier, request, decision);
-    const { verb, timeoutSeconds, origin, managerLine, forget } = request;
-    const { definition, target } = decision;
+    const { definition, target, facts } = decision;
     const response = definition.name;
-    const wish = { verb, response, target, instance, timeoutSeconds, origin, managerLine, forget };
-    return desk.carryOut(wish);
+    if (request.dryRun === true) {
+      return desk.plan(request, decision, stages.choose(response, target).why);
+    }
+    const { verb, origin, managerLine, forget } = request;
+    const timeoutSeconds = definition.stateful ? request.timeoutSeconds : undefined;
+    const wish = { verb, response, target, instance, timeoutSeconds, facts, origin, managerLine };
+    return desk.carryOut({ ...wish, forget });
   };
 
   return {
@@ -134,4 +143,10 @@ export function createFlow(stages: Stages): Flow {
       await Promise.all([...desks.values()].map((desk) => desk.stop(revert)));
     },
   };
+}
+
+function openDesk(stages: Stages, instance: Instance): Desk {
+  const found = stages.oneShot(instance);
+  if (found === undefined) return createDesk(stages, instance);
+  return createOneShotDesk(stages, instance, found.oneShot, found.run);
 }

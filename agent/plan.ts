@@ -1,5 +1,7 @@
-import type { Step } from '../platform/driver.ts';
+import type { Effect, OneShot } from '../platform/driver.ts';
+import type { Step } from '../platform/step.ts';
 import type { Carrier } from './engine/carry-out.ts';
+import { revertOf } from './engine/intents.ts';
 import { ArError } from './errors.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Decision } from './policy/decide.ts';
@@ -17,15 +19,16 @@ export interface Plan {
 interface Sources {
   readonly journal: Pick<Journal, 'holder'>;
   readonly clock: { now(): number };
-  choose(response: string, family: 4 | 6): { readonly why: string };
+  readonly carrier: Carrier;
+  /** Why this driver would be taken. */
+  readonly why: string;
 }
 
 /** The steps that would be taken now, by the same planning; asks the machine and changes nothing. */
-export async function planRequest(
-  { journal, clock, choose }: Sources,
-  carrier: Carrier,
+export async function planEffect(
+  { journal, clock, carrier, why: chosen }: Sources,
   request: Request,
-  { definition, target }: Decision,
+  { definition, target, facts }: Decision,
 ): Promise<Plan> {
   const { driver } = carrier;
   const held = journal.holder(definition.name, target.text);
@@ -38,7 +41,7 @@ export async function planRequest(
   if (request.verb === 'delete') {
     if (held === undefined) return plan('nothing is held for it', []);
     if (held.preExisting || request.forget === true) return plan('only the record would end', []);
-    return plan(`${driver.name} holds it`, driver.revert([{ target }]));
+    return plan(`${driver.name} holds it`, driver.revert([revertOf(held)]));
   }
   const standing = held?.state === 'active';
   if (standing && !endsLater(request, held, clock.now())) {
@@ -47,16 +50,25 @@ export async function planRequest(
   if (standing && !driver.traits.selfExpiring) {
     return plan('it stands already; only its end would move, in the journal', []);
   }
-  const effect = {
+  const effect: Effect = {
     target,
+    facts,
     ...(request.timeoutSeconds === undefined
       ? {}
       : { expiresInMs: request.timeoutSeconds * 1_000 }),
     ...(standing ? { standing } : {}),
   };
-  const why =
-    held === undefined ? choose(definition.name, target.family).why : `${driver.name} holds it`;
-  return plan(why, [...(await setupSteps(carrier, target)), ...driver.apply([effect])]);
+  const { fit, settled } = await carrier.examine([effect]);
+  const [refused] = settled;
+  if (refused !== undefined) return plan(refused.why ?? 'it is so already', []);
+  const why = held === undefined ? chosen : `${driver.name} holds it`;
+  return plan(why, [...(await setupSteps(carrier, target)), ...driver.apply(fit)]);
+}
+
+/** What a one-shot would do. */
+export function planOneShot(oneShot: OneShot, { target, facts }: Decision): Plan {
+  const { steps } = oneShot.perform(target, facts ?? {});
+  return { kind: 'plan', driver: oneShot.name, why: `${oneShot.name} does it, once`, steps };
 }
 
 /** A repeated add moves the end further and never nearer. */

@@ -54,6 +54,10 @@ export interface OutcomeReply {
   readonly driver: string;
   readonly since: string;
   readonly until: string | null;
+  /** A one-shot that did not come about yet: when it is tried again. */
+  readonly nextTry?: string | undefined;
+  /** What went wrong, though it counts as done or goes on. */
+  readonly trouble?: string | undefined;
   /** It was held already, and its end may have moved. */
   readonly refreshed?: boolean | undefined;
   /** Something that is not ours does the same; it is left alone. */
@@ -71,7 +75,7 @@ export function describeOutcome(outcome: Outcome | Plan): object {
   const { action } = outcome;
   return {
     ok: true,
-    state: outcome.kind,
+    state: outcome.kind === 'waiting' ? 'intended' : outcome.kind,
     action: action.id,
     response: action.response,
     target: action.target.text,
@@ -79,6 +83,8 @@ export function describeOutcome(outcome: Outcome | Plan): object {
     since: iso(action.createdAt),
     until: action.deadlineAt === undefined ? null : iso(action.deadlineAt),
     refreshed: outcome.kind === 'active' ? outcome.refreshed : undefined,
+    nextTry: outcome.kind === 'waiting' ? iso(outcome.nextAt) : undefined,
+    trouble: action.trouble,
     preExisting: action.preExisting ? true : undefined,
     stillHeldBy: outcome.kind === 'reverted' ? outcome.stillHeldBy : undefined,
   } satisfies OutcomeReply;

@@ -34,8 +34,14 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         return;
       }
       const { action, kind } = outcome;
-      if (kind === 'active') {
-        log.info({ ...factsOf(action), refreshed: outcome.refreshed }, 'active');
+      if (kind === 'waiting') {
+        const nextTry = iso(outcome.nextAt);
+        log.warn({ ...factsOf(action), trouble: action.trouble, nextTry }, 'waiting');
+        return;
+      }
+      if (kind === 'active' || kind === 'done') {
+        const refreshed = kind === 'active' ? outcome.refreshed : undefined;
+        log.info({ ...factsOf(action), refreshed, trouble: action.trouble }, kind);
         if (order.managerLine !== undefined) {
           managerLog.added(order.managerLine, action.target.text);
         }

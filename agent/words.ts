@@ -2,7 +2,7 @@
  * The words that pass from stage to stage. Types only: no stage has to know another one to be
  * handed something by it.
  */
-import type { Settings } from '../platform/driver.ts';
+import type { Facts, Memory, Settings } from '../platform/driver.ts';
 import type { Target } from '../platform/target.ts';
 
 /** Who asked, in which dialect, and what for. Kept with the action and shown by `ar-exec list`. */
@@ -25,7 +25,17 @@ export interface Origin {
 export interface Request {
   readonly verb: 'add' | 'delete';
   readonly response: string;
+  /** An address or a prefix. */
   readonly srcip?: string | undefined;
+  /** A login name. */
+  readonly user?: string | undefined;
+  /** An absolute path. */
+  readonly file?: string | undefined;
+  readonly process?:
+    | { readonly pid?: number | undefined; readonly executable?: string | undefined }
+    | undefined;
+  /** What else the alert says, for responses that want it. */
+  readonly facts?: Facts | undefined;
   readonly timeoutSeconds?: number | undefined;
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
@@ -52,6 +62,7 @@ export interface Order {
   readonly target: Target;
   readonly instance: Instance;
   readonly timeoutSeconds?: number | undefined;
+  readonly facts?: Facts | undefined;
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
   readonly forget?: boolean | undefined;
@@ -65,6 +76,9 @@ export interface Order {
  * - `missing`: should stand and does not; it is being put back
  * - `reverting`: is to go, and has not been seen to be gone
  * - `reverted`, `failed`, `forgotten`: over (taken back; never stood; dropped by a person)
+ * - `done`: over; a one-shot that was carried out, which nothing takes back
+ *
+ * A one-shot that is to be tried again is `intended` until then.
  */
 export type ActionState =
   | 'intended'
@@ -73,7 +87,8 @@ export type ActionState =
   | 'reverting'
   | 'reverted'
   | 'failed'
-  | 'forgotten';
+  | 'forgotten'
+  | 'done';
 
 /** The durable record of one accepted request. Times are milliseconds since 1970. */
 export interface Action {
@@ -93,6 +108,9 @@ export interface Action {
   readonly attempts: number;
   readonly trouble?: string | undefined;
   readonly managerLine?: string | undefined;
+  /** What its effect is taken back with; see `Driver.examine`. */
+  readonly memory?: Memory | undefined;
+  readonly facts?: Facts | undefined;
 }
 
 /**
@@ -143,7 +161,8 @@ export interface Change {
 /** An effect that the machine holds and no action explains: it gets one. */
 export interface Adoption {
   readonly response: string;
-  readonly target: string;
+  readonly target: Target;
+  readonly memory?: Memory | undefined;
   readonly instance: Instance;
   readonly deadlineAt?: number | undefined;
   readonly reason: string;
@@ -153,4 +172,8 @@ export interface Adoption {
 export type Outcome =
   | { readonly kind: 'active'; readonly action: Action; readonly refreshed: boolean }
   | { readonly kind: 'reverted'; readonly action: Action; readonly stillHeldBy: readonly string[] }
-  | { readonly kind: 'forgotten'; readonly action: Action };
+  | { readonly kind: 'forgotten'; readonly action: Action }
+  /** A one-shot was carried out. */
+  | { readonly kind: 'done'; readonly action: Action }
+  /** A one-shot did not come about yet, or not now; it is written down and tried again. */
+  | { readonly kind: 'waiting'; readonly action: Action; readonly nextAt: number };

@@ -1,64 +1,5 @@
+import type { Step, StepResult } from './step.ts';
 import type { Target } from './target.ts';
-
-/**
- * A command to run: an argument vector, never a shell line.
- *
- * `tool` is a plain program name; where it lives is looked up in a fixed list of system folders,
- * never in the caller's PATH. `stdin` is written and closed. `deadlineMs` is how long the tool may
- * take before it is killed together with everything it started.
- */
-export interface CommandStep {
-  readonly kind: 'command';
-  readonly tool: string;
-  readonly args: readonly string[];
-  readonly stdin?: string;
-  readonly deadlineMs?: number;
-  /** The tool does nothing before it has read all of `stdin`: it may be started ahead of its work. */
-  readonly standby?: boolean;
-}
-
-/**
- * A change to a block of lines of ours inside somebody else's file.
- *
- * The block stands at the top of the file, between the lines `begin` and `end`; every byte outside
- * it is kept. A block without lines is taken out. A file that did not exist is created with the
- * line `created` in its block, and removed again when the block goes and nothing else is in it.
- */
-export interface EditBlockStep {
-  readonly kind: 'edit-block';
-  readonly path: string;
-  readonly block: { readonly begin: string; readonly end: string; readonly created: string };
-  readonly add: readonly string[];
-  readonly remove: readonly string[];
-}
-
-/** Reads a file as text. A file that does not exist reads as empty. */
-export interface ReadFileStep {
-  readonly kind: 'read-file';
-  readonly path: string;
-}
-
-/** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
-export type Step = CommandStep | EditBlockStep | ReadFileStep;
-
-/**
- * What came of a step. `failure` is absent when it succeeded:
- * - `missing`: there is no such tool on this machine
- * - `exit`: the tool ended with a status other than 0
- * - `signal`: the tool was ended by a signal that was not ours
- * - `timeout`: it took longer than its deadline and was killed with its process group
- * - `io`: a file could not be read or written, or a process could not be started
- */
-export interface StepResult {
-  readonly failure?: 'missing' | 'exit' | 'signal' | 'timeout' | 'io';
-  readonly exitCode?: number;
-  readonly stdout: string;
-  /** What the tool said of its failure, cut to a length that fits a log line. */
-  readonly stderr: string;
-}
-
-/** Carries out one step. The only way by which a plan reaches the machine. */
-export type Runner = (step: Step) => Promise<StepResult>;
 
 /** Something to ask the machine, and a pure function that understands the answers. */
 export interface Question<Answer> {
@@ -67,36 +8,65 @@ export interface Question<Answer> {
   read(results: readonly StepResult[]): Answer;
 }
 
+/**
+ * What has to be known to take an effect back, beyond its target (the former state of an account,
+ * where a file came from). Written down before anything is changed, and kept with the effect.
+ */
+export type Memory = Readonly<Record<string, string>>;
+
 /** One effect to make or to take back. */
-export interface Effect {
-  readonly target: Target;
+export interface Effect<T extends Target = Target> {
+  readonly target: T;
   /** How long it is to stand, in milliseconds; absent = until it is taken back. */
   readonly expiresInMs?: number | undefined;
   /** True when it is known to stand already and only its end changes (self-expiring drivers). */
   readonly standing?: boolean | undefined;
+  /** What `Driver.examine` found before the effect was made; drivers without it never see any. */
+  readonly memory?: Memory | undefined;
+  /** What the request said besides the target, for responses that want it. */
+  readonly facts?: Facts | undefined;
 }
 
+/**
+ * What a look at one target before it is acted on came to. A refusal is final, and nothing is done:
+ * - `absent`: there is no such thing on this machine
+ * - `protected`: it must never be acted on
+ * - `changed`: it is not what was asked for any more (another program under that number, other bytes)
+ */
+export type Examined =
+  | { readonly fit: true; readonly memory: Memory; readonly preExisting?: boolean }
+  | {
+      readonly fit: false;
+      readonly refusal: 'absent' | 'protected' | 'changed';
+      /** What is wrong with it, to be read behind the target's name. */
+      readonly why: string;
+    }
+  /** Nobody can say now; nothing is done. */
+  | { readonly fit: 'unknown'; readonly why: string };
+
 /** An effect of ours that the machine holds now. */
-export interface FoundEffect {
-  readonly target: Target;
+export interface FoundEffect<T extends Target = Target> {
+  readonly target: T;
   /** What the machine itself says is left of it; absent = it does not expire by itself. */
   readonly expiresInMs?: number | undefined;
+  /** What it can be taken back with, where the machine has that written down too. */
+  readonly memory?: Memory | undefined;
 }
 
 /**
  * What a driver found on the machine. `unknown` is an answer of its own (no permission, a tool that
  * failed, output that could not be understood) and is never taken for "nothing there".
  */
-export type Reading =
+export type Reading<T extends Target = Target> =
   | { readonly known: false; readonly why: string }
   | {
       readonly known: true;
       /** The containers that stand whole and enforce what is in them. */
       readonly containers: readonly string[];
       /** Effects of ours; the same target twice means that it stands twice. */
-      readonly effects: readonly FoundEffect[];
+      readonly effects: readonly FoundEffect<T>[];
       /** Targets that something else already treats as we would: left alone, never removed. */
-      readonly foreign: readonly Target[];
+      readonly foreign: readonly T[];
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
@@ -129,31 +99,105 @@ export interface Traits {
   readonly prefixes: boolean;
   /** How many effects one batch may carry. */
   readonly batchSize: number;
+  /**
+   * Nothing on the machine tells an effect of ours from the same thing done by somebody else (a
+   * locked account is a locked account): only what the journal has is ours. Such a driver has
+   * `examine`, and its reading lists everything of the kind as `effects`.
+   */
+  readonly unmarked?: boolean;
 }
 
 /**
  * A driver knows one facility of an operating system. It is a record of pure functions: it plans and
  * understands, and does nothing. See docs/architecture.md for who calls what when.
  */
-export interface Driver {
+export interface Driver<T extends Target = Target> {
   readonly name: string;
   readonly settings: Settings;
   readonly traits: Traits;
   /** Read-only: is the facility here and usable? */
   readonly probe: Question<Usability>;
   /** Read-only: what of ours does the machine hold now? */
-  readonly inspect: Question<Reading>;
+  readonly inspect: Question<Reading<T>>;
+  /** Read-only, before an effect is made: is this target fit for it, and how is it now? */
+  examine?(target: T, facts: Facts): Question<Examined>;
   /** The container (set, chain, table …) that holds effects on this target; it must stand first. */
-  container(target: Target): string | undefined;
+  container(target: T): string | undefined;
   /** Makes effects. Standing ones (see `Effect.standing`) get their new end. */
-  apply(effects: readonly Effect[]): Step[];
+  apply(effects: readonly Effect<T>[]): Step[];
   /** Takes effects back. */
-  revert(effects: readonly Effect[]): Step[];
+  revert(effects: readonly Effect<T>[]): Step[];
 }
 
 /** How a driver comes into being: from its settings, which default to `defaults`. */
-export interface DriverKind {
+export interface DriverKind<T extends Target = Target> {
   readonly name: string;
   readonly defaults: Settings;
-  make(settings: Settings): Driver;
+  make(settings: Settings): Driver<T>;
+}
+
+/** What a response is told besides its target: the facts of the alert, as far as there are any. */
+export interface Facts {
+  readonly title?: string | undefined;
+  readonly text?: string | undefined;
+  readonly level?: number | undefined;
+  readonly ruleId?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly alertId?: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly alertAt?: number | undefined;
+  /** Of the machine that the alert is about, as the manager knows it. */
+  readonly agentName?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly location?: string | undefined;
+  readonly srcip?: string | undefined;
+  readonly user?: string | undefined;
+  /** Of the file that the alert is about, in lower-case hexadecimal. */
+  readonly sha256?: string | undefined;
+  /** What the manager's configuration says for this response (`extra_args`). */
+  readonly extraArgs?: readonly string[] | undefined;
+}
+
+/** What came of a one-shot. */
+export type Judgement =
+  | { readonly done: true }
+  | {
+      readonly done: false;
+      readonly why: string;
+      /** Trying again can help; `afterMs` is what the other side asked for. */
+      readonly again: boolean;
+      readonly afterMs?: number;
+      /** Refused by what was found; see `Examined`. */
+      readonly refusal?: 'absent' | 'protected' | 'changed';
+    };
+
+/**
+ * A one-shot does something that nothing takes back: it ends a process, restarts a service, tells
+ * somebody. Like a driver it only plans and understands.
+ */
+export interface OneShot<T extends Target = Target> {
+  readonly name: string;
+  readonly settings: Settings;
+  readonly traits: OneShotTraits;
+  /** Read-only: can it be done here? */
+  readonly probe: Question<Usability>;
+  /** What to do, and a function that understands what came of it. */
+  perform(target: T, facts: Facts): Question<Judgement>;
+}
+
+export interface OneShotTraits {
+  /** How often it is tried in all, with growing pauses, restarts of the agent included. */
+  readonly tries: number;
+  /** May it be done a second time when nobody knows whether the first one came about? */
+  readonly repeatable: boolean;
+  /** How many of them run at a time. */
+  readonly atOnce: number;
+  /** One in so many milliseconds at most: what comes sooner becomes one more at the end of them. */
+  readonly everyMs?: number;
+}
+
+export interface OneShotKind<T extends Target = Target> {
+  readonly name: string;
+  readonly defaults: Settings;
+  make(settings: Settings): OneShot<T>;
 }

@@ -1,5 +1,5 @@
 import { hostsDeny } from './any/hosts-deny.ts';
-import type { DriverKind } from './driver.ts';
+import type { DriverKind, OneShotKind } from './driver.ts';
 import { ipset } from './linux/ipset.ts';
 import { iptables } from './linux/iptables.ts';
 import { nftables } from './linux/nftables.ts';
@@ -7,3 +7,6 @@ import { routeNull } from './linux/route-null.ts';
 
 /** Every driver there is. Which one a response prefers is policy's business. */
 export const drivers: readonly DriverKind[] = [nftables, ipset, iptables, hostsDeny, routeNull];
+
+/** Every one-shot there is. */
+export const oneShots: readonly OneShotKind[] = [];

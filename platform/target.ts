@@ -2,12 +2,13 @@ import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /**
- * What a response acts on: an address or a prefix.
- *
- * `text` is the one canonical spelling (RFC 5952 for IPv6; no prefix length on a single host) and
- * therefore also the key: two targets are the same exactly when their `text` is.
+ * What a response acts on. `text` is the one canonical spelling and therefore also the key: two
+ * targets of a response are the same exactly when their `text` is.
  */
-export interface Target {
+export type Target = AddressTarget | UserTarget | ProcessTarget | FileTarget | NamedTarget;
+
+/** An address or a prefix, as RFC 5952 writes it; no prefix length on a single host. */
+export interface AddressTarget {
   readonly kind: 'address';
   readonly family: 4 | 6;
   readonly text: string;
@@ -15,8 +16,35 @@ export interface Target {
   readonly prefixLength: number;
 }
 
+/** An account of this machine, by its login name. */
+export interface UserTarget {
+  readonly kind: 'user';
+  readonly text: string;
+}
+
+/** A process: its number, and the program that has to run under it (an absolute path). */
+export interface ProcessTarget {
+  readonly kind: 'process';
+  /** `<pid> <executable>` */
+  readonly text: string;
+  readonly pid: number;
+  readonly executable: string;
+}
+
+/** A file, by its absolute path in the shortest spelling. */
+export interface FileTarget {
+  readonly kind: 'file';
+  readonly text: string;
+}
+
+/** Whatever a script or a one-shot is about: its keys, a name, a number of its own. */
+export interface NamedTarget {
+  readonly kind: 'named';
+  readonly text: string;
+}
+
 /** True for a single address, false for a wider prefix. */
-export function isHost(target: Target): boolean {
+export function isHost(target: AddressTarget): boolean {
   return target.prefixLength === (target.family === 4 ? 32 : 128);
 }
 
@@ -26,7 +54,7 @@ export function isHost(target: Target): boolean {
  * built on it). `::ffff:a.b.c.d` is the IPv4 address it maps (RFC 4291, 2.5.5.2). Host bits of a
  * prefix are cleared. Returns `undefined` for anything else.
  */
-export function parseTarget(text: string): Target | undefined {
+export function parseTarget(text: string): AddressTarget | undefined {
   if (text.length > 49) return undefined;
   const slash = text.indexOf('/');
   const addressText = slash === -1 ? text : text.slice(0, slash);
@@ -48,13 +76,56 @@ export function parseTarget(text: string): Target | undefined {
   return makeTarget(4, address.toIPv4Address(), length === undefined ? undefined : length - 96);
 }
 
+/** Understands an absolute path in its shortest spelling, without control characters. */
+export function parseFile(text: string): FileTarget | undefined {
+  const odd = text.length > 4_096 || /\p{Cc}|\/$|\/\/|(^|\/)\.{1,2}(\/|$)/u.test(text);
+  return text.startsWith('/') && !odd ? { kind: 'file', text } : undefined;
+}
+
+/**
+ * Understands a login name: what shadow's useradd takes (login.defs(5), NAME_REGEX), upper case and a
+ * final `$` included; never something that a tool could take for an option or a path.
+ */
+export function parseUser(text: string): UserTarget | undefined {
+  return /^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,254}\$?$/.test(text) && !/^\.+$|^[0-9]+$/.test(text)
+    ? { kind: 'user', text }
+    : undefined;
+}
+
+/** Process numbers go up to 2^22 (proc(5), pid_max). */
+export function processTarget(pid: number, executable: string): ProcessTarget | undefined {
+  if (!Number.isInteger(pid) || pid < 1 || pid > 4_194_304) return undefined;
+  if (parseFile(executable) === undefined) return undefined;
+  return { kind: 'process', text: `${pid} ${executable}`, pid, executable };
+}
+
+/** A target as the journal has it: its kind and its `text`. */
+export function restoreTarget(kind: string, text: string): Target | undefined {
+  switch (kind) {
+    case 'address':
+      return parseTarget(text);
+    case 'user':
+      return { kind, text };
+    case 'file':
+      return parseFile(text);
+    case 'process': {
+      const space = text.indexOf(' ');
+      return processTarget(Number(text.slice(0, space)), text.slice(space + 1));
+    }
+    case 'named':
+      return { kind, text };
+    default:
+      return undefined;
+  }
+}
+
 /** The first and the last address of a target, as numbers that can be compared within a family. */
 export interface AddressRange {
   readonly first: number | bigint;
   readonly last: number | bigint;
 }
 
-export function addressRange({ family, address, prefixLength }: Target): AddressRange {
+export function addressRange({ family, address, prefixLength }: AddressTarget): AddressRange {
   if (family === 4) {
     const first = numberOfIPv4(address);
     return { first, last: first + 2 ** (32 - prefixLength) - 1 };
@@ -85,7 +156,7 @@ function makeTarget(
   family: 4 | 6,
   address: ipaddr.IPv4 | ipaddr.IPv6,
   length: number | undefined,
-): Target | undefined {
+): AddressTarget | undefined {
   const full = family === 4 ? 32 : 128;
   const prefixLength = length ?? full;
   if (prefixLength > full) return undefined;

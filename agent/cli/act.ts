@@ -10,7 +10,15 @@ import { left, moment } from './time.ts';
 
 interface ActFlags extends CommonFlags {
   readonly response: string;
-  readonly srcip: string;
+  readonly srcip?: string | undefined;
+  readonly user?: string | undefined;
+  readonly file?: string | undefined;
+  readonly pid?: number | undefined;
+  readonly executable?: string | undefined;
+  readonly sha256?: string | undefined;
+  readonly title?: string | undefined;
+  readonly text?: string | undefined;
+  readonly level?: number | undefined;
   readonly timeout?: string | undefined;
   readonly reason?: string | undefined;
   readonly dryRun: boolean;
@@ -28,6 +36,10 @@ export const addCommand: CommandModule<object, ActFlags> = {
         type: 'string',
         describe: 'take it back after this time (600, 10m, 2h); without it: held until deleted',
       })
+      .option('sha256', { type: 'string', describe: 'what --file has to hold' })
+      .option('title', { type: 'string', describe: 'for notifications' })
+      .option('text', { type: 'string', describe: 'for notifications' })
+      .option('level', { type: 'number', describe: 'for notifications: how bad it is, 0 to 16' })
       .option('reason', { type: 'string', describe: 'why, for "ar-exec list"' })
       .option('force-protected', {
         type: 'boolean',
@@ -56,8 +68,12 @@ export const deleteCommand: CommandModule<object, ActFlags> = {
 
 function common(parser: Argv) {
   return parser
-    .positional('response', { type: 'string', describe: 'firewall-drop, host-deny, route-null' })
-    .option('srcip', { type: 'string', demandOption: true, describe: 'an address or a prefix' })
+    .positional('response', { type: 'string', describe: 'a response; docs/responses.md has all' })
+    .option('srcip', { type: 'string', describe: 'the address or prefix that it is about' })
+    .option('user', { type: 'string', describe: 'the account that it is about' })
+    .option('file', { type: 'string', describe: 'the file that it is about' })
+    .option('pid', { type: 'number', describe: 'the process that it is about' })
+    .option('executable', { type: 'string', describe: 'the program that has to run under --pid' })
     .option('dry-run', {
       type: 'boolean',
       default: false,
@@ -103,6 +119,14 @@ function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
     command: verb,
     response: flags.response,
     srcip: flags.srcip,
+    user: flags.user,
+    file: flags.file,
+    pid: flags.pid,
+    executable: flags.executable,
+    sha256: flags.sha256,
+    title: flags.title,
+    text: flags.text,
+    level: flags.level,
     by: `${process.env['SUDO_USER'] ?? userInfo().username} (ar-exec ${verb})`,
     ...(flags.timeout === undefined ? {} : { timeoutSeconds: parseDuration(flags.timeout) }),
     ...(flags.reason === undefined ? {} : { reason: flags.reason }),
@@ -124,6 +148,11 @@ function sentence(reply: OutcomeReply): string {
         ? 'was in force before ar-exec, and is left to whoever made it'
         : `is in force by ${reply.driver}`;
     return `${what} ${how}, held ${until}${reply.refreshed === true ? '; it was held already' : ''}`;
+  }
+  if (reply.state === 'done') return `${reply.response} is done (${reply.driver})`;
+  if (reply.nextTry !== undefined) {
+    const why = reply.trouble ?? 'it was done a moment ago';
+    return `${reply.response} is not done yet: ${why}; it is tried again at ${moment(reply.nextTry)}`;
   }
   if (reply.state === 'forgotten') return `${what} is forgotten; the machine is as it was`;
   if (reply.preExisting === true) {

@@ -1,4 +1,4 @@
-import type { Step } from '../../platform/driver.ts';
+import type { Step } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';

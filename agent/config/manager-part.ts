@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseTarget, type Target } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 import { quote, type Remark, remarkAt } from './place.ts';
 import { type Element, wordsIn } from './xml.ts';
 
@@ -17,11 +17,11 @@ const installedHostName = '^localhost.localdomain$';
  * white list and its managers. Never refuses anything: that part is somebody else's to check.
  */
 export function readManagerPart(document: Element): {
-  neverBlock: readonly Target[];
+  neverBlock: readonly AddressTarget[];
   managers: readonly string[];
   remarks: readonly Remark[];
 } {
-  const neverBlock: Target[] = [];
+  const neverBlock: AddressTarget[] = [];
   const managers = new Set<string>();
   const remarks: Remark[] = strayText(document);
 

@@ -1,4 +1,4 @@
-import { parseTarget, type Target } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
 import type { Setting } from './setting.ts';
@@ -24,7 +24,7 @@ export function readSetting<T>(setting: Setting<T>, element: Element, file: stri
 }
 
 /** The addresses and prefixes of a `<never_block>`. */
-export function readTargets(element: Element, file: string): Target[] {
+export function readTargets(element: Element, file: string): AddressTarget[] {
   refuseChildren(element, file);
   return wordsIn(element).map((word) => {
     const target = parseTarget(word);

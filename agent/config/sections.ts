@@ -1,4 +1,4 @@
-import type { Target } from '../../platform/target.ts';
+import type { AddressTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
 import { type Known, readDrivers, readSetting, readTargets } from './section-values.ts';
@@ -17,7 +17,7 @@ interface Context {
 
 /** What the `<ar-exec>` sections of a file say. */
 interface Sections {
-  readonly neverBlock: readonly Target[];
+  readonly neverBlock: readonly AddressTarget[];
   readonly drivers: ReadonlyMap<string, readonly string[]>;
   readonly remarks: readonly Remark[];
   /** A setting's value, if it is given. */

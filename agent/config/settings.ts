@@ -1,4 +1,4 @@
-import type { Target } from '../../platform/target.ts';
+import type { AddressTarget } from '../../platform/target.ts';
 import { readManagerPart } from './manager-part.ts';
 import { describePlace } from './place.ts';
 import type { Known } from './section-values.ts';
@@ -16,7 +16,7 @@ import { readXml } from './xml.ts';
 /** Everything that can be configured. docs/configuration.md has the elements and their bounds. */
 export interface Config {
   /** Addresses and prefixes that are never blocked, besides those the agent protects by itself. */
-  readonly neverBlock: readonly Target[];
+  readonly neverBlock: readonly AddressTarget[];
   /** The managers, as written: addresses or host names. They are never blocked either. */
   readonly managers: readonly string[];
   /** The shortest prefix length that a block may have, IPv4. Default 16. */
@@ -122,6 +122,6 @@ export function readConfig(
   return { config, warnings: remarks.map((remark) => describePlace(file, remark, remark.message)) };
 }
 
-function withoutRepeats(targets: readonly Target[]): Target[] {
+function withoutRepeats(targets: readonly AddressTarget[]): AddressTarget[] {
   return [...new Map(targets.map((target) => [target.text, target])).values()];
 }

@@ -1,4 +1,5 @@
-import type { Effect, StepResult } from '../../platform/driver.ts';
+import type { Effect } from '../../platform/driver.ts';
+import type { StepResult } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 
 /**
@@ -13,6 +14,8 @@ export interface Carried {
   readonly result: 'done' | 'pre-existing' | 'failed' | 'unknown';
   readonly failure?: NonNullable<StepResult['failure']>;
   readonly why?: string;
+  /** It was not tried: the target is not fit for it, see `Examined`. */
+  readonly refusal?: 'absent' | 'protected' | 'changed';
 }
 
 /** Why a step did not do. */

@@ -1,15 +1,19 @@
-import type { Driver, Effect, Reading, Runner, Step, StepResult } from '../../platform/driver.ts';
+import type { Driver, Effect, Reading } from '../../platform/driver.ts';
+import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import { all, type Carried, type Failure } from './carried.ts';
 import { converge } from './converge.ts';
+import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
 
 /** Carries out what one driver plans, and finds out whether it came true. */
 export interface Carrier {
   readonly driver: Driver;
-  /** Makes effects, setting up what they stand in first. Results are in the order of `effects`. */
+  /** Makes effects, setting up what they stand in first. One result an effect, in any order. */
   apply(effects: readonly Effect[]): Promise<Carried[]>;
   /** Takes effects back; one that is gone already counts as done. */
   revert(effects: readonly Effect[]): Promise<Carried[]>;
   inspect(): Promise<Reading>;
+  /** Looks at targets that were not looked at before, and writes nothing down. */
+  examine(effects: readonly Effect[]): Promise<ExaminedEffects>;
   /** Makes containers stand whole again after `inspect` found them broken or gone. */
   mend(reading: Reading, containers: readonly string[]): Promise<string | undefined>;
   /** Takes the driver's containers away if nothing is in them any more. */
@@ -18,7 +22,12 @@ export interface Carrier {
   takeDrift(): boolean;
 }
 
-export function createCarrier(driver: Driver, run: Runner): Carrier {
+/** `remember` has to write down what it is given before it returns. */
+export function createCarrier(
+  driver: Driver,
+  run: Runner,
+  remember: (found: readonly Remembered[]) => void = () => {},
+): Carrier {
   let standing = new Set<string>();
   /** What the last look found, as long as nothing was changed here since. */
   let seen: Reading | undefined;
@@ -59,7 +68,12 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
     return mend(await inspect(), needed);
   };
 
-  const apply = async (effects: readonly Effect[]): Promise<Carried[]> => {
+  const apply = async (wanted: readonly Effect[]): Promise<Carried[]> => {
+    const { fit: effects, settled } = await examine(driver, wanted, run, remember);
+    return effects.length === 0 ? [...settled] : [...settled, ...(await make(effects))];
+  };
+
+  const make = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const trouble = await setUp(containersOf(driver, effects));
     if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
     const failed = await runSteps(run, driver.apply(effects));
@@ -72,7 +86,19 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
     return converge({ effects, failed, goal: 'stands', attempt, inspect });
   };
 
-  const revert = async (effects: readonly Effect[]): Promise<Carried[]> => {
+  const revert = async (wanted: readonly Effect[]): Promise<Carried[]> => {
+    // Without a memory nothing was ever made of it.
+    const made = (effect: Effect): boolean =>
+      driver.examine === undefined || effect.memory !== undefined;
+    const effects = wanted.filter(made);
+    const nothing = all(
+      wanted.filter((effect) => !made(effect)),
+      'done',
+    );
+    return effects.length === 0 ? nothing : [...nothing, ...(await takeBack(effects))];
+  };
+
+  const takeBack = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const failed = await runSteps(run, driver.revert(effects));
     if (failed === undefined) return all(effects, 'done');
     const attempt = (rest: readonly Effect[]) => runSteps(run, driver.revert(rest));
@@ -94,6 +120,7 @@ export function createCarrier(driver: Driver, run: Runner): Carrier {
     apply,
     revert,
     inspect,
+    examine: (effects) => examine(driver, effects, run, () => {}),
     mend,
     teardown,
     takeDrift: () => {

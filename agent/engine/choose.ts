@@ -8,12 +8,18 @@ export interface Candidate {
 export interface Choice {
   /** The first usable candidate for each address family. */
   readonly byFamily: Readonly<Partial<Record<4 | 6, string>>>;
+  /** The first usable candidate, for what acts on something else. */
+  readonly first?: string;
   /** Why, in one line for the log: every candidate with its own reason, then what was taken. */
   readonly why: string;
 }
 
 /** Picks the drivers of a response: the first in order of preference that can act on the family. */
-export function choose(response: string, candidates: readonly Candidate[]): Choice {
+export function choose(
+  response: string,
+  candidates: readonly Candidate[],
+  actsOnAddresses = true,
+): Choice {
   const first = (family: 4 | 6): string | undefined =>
     candidates.find(({ usability }) => usability.usable && usability.families.includes(family))
       ?.driver;
@@ -22,6 +28,11 @@ export function choose(response: string, candidates: readonly Candidate[]): Choi
   const reasons = candidates.map(
     ({ driver, usability }) => `${driver}=${usability.usable ? 'yes' : 'no'} (${usability.why})`,
   );
+  if (!actsOnAddresses) {
+    const taken = candidates.find(({ usability }) => usability.usable)?.driver;
+    const why = `${response}: ${reasons.join(' ')} -> ${taken ?? 'none'}`;
+    return { byFamily: {}, why, ...(taken === undefined ? {} : { first: taken }) };
+  }
   const taken = v4 === v6 ? (v4 ?? 'none') : `IPv4 ${v4 ?? 'none'}, IPv6 ${v6 ?? 'none'}`;
   return {
     byFamily: { ...(v4 === undefined ? {} : { 4: v4 }), ...(v6 === undefined ? {} : { 6: v6 }) },

@@ -28,7 +28,7 @@ export async function carryOutIntents(
   };
   if (applies.length > 0) keep(await applyAll(carrier, applies, now));
   if (reverts.length > 0) {
-    keep(await carrier.revert(reverts.map(({ action }) => ({ target: action.target }))));
+    keep(await carrier.revert(reverts.map(({ action }) => revertOf(action))));
   }
   return intents.map((intent) => judge(intent, carried.get(intent.order.target.text), now));
 }
@@ -54,25 +54,29 @@ async function applyAll(
   }
   const effects: Effect[] = [];
   const done: Carried[] = [];
-  for (const { order, endsAt } of applies) {
-    const { target } = order;
+  for (const { action, endsAt } of applies) {
+    const { target } = action;
     const stands = standing.has(target.text);
     // What stands and does not expire by itself is as it should be.
     if (stands && !carrier.driver.traits.selfExpiring) done.push({ target, result: 'done' });
-    else effects.push(effectOf(target, endsAt, now, stands));
+    else effects.push(effectOf(action, endsAt, now, stands));
   }
   return effects.length === 0 ? done : [...done, ...(await carrier.apply(effects))];
 }
 
 /** `endsAt` in milliseconds since 1970; absent = until it is taken back. */
 export function effectOf(
-  target: Effect['target'],
+  { target, memory, facts }: Pick<Action, 'target' | 'memory' | 'facts'>,
   endsAt: number | undefined,
   now: number,
   standing: boolean,
 ): Effect {
   const expiresInMs = endsAt === undefined ? undefined : Math.max(1, endsAt - now);
-  return { target, expiresInMs, standing };
+  return { target, expiresInMs, standing, memory, facts };
+}
+
+export function revertOf({ target, memory, facts }: Action): Effect {
+  return { target, memory, facts };
 }
 
 function judge(intent: Intent, carried: Carried | undefined, now: number): Carriage {
@@ -147,6 +151,15 @@ function judgeRevert(intent: Revert, carried: Carried, now: number): Carriage {
 }
 
 function driverError(carried: Carried, message: string, hint: string): ArError {
+  const refusals = {
+    absent: 'target-absent',
+    protected: 'target-protected',
+    changed: 'target-changed',
+  } as const;
+  if (carried.refusal !== undefined) {
+    const why = `${carried.target.text} ${carried.why ?? ''}`;
+    return new ArError(refusals[carried.refusal], why, 'Nothing was changed.');
+  }
   const codes: Partial<Record<string, ErrorCode>> = {
     timeout: 'driver-timeout',
     missing: 'driver-unavailable',

@@ -11,11 +11,17 @@ export type Repair =
   | {
       readonly kind: 'apply';
       readonly target: Target;
+      readonly action: Action;
       readonly endsAt?: number;
       readonly standing: boolean;
     }
   /** Stands and should not, or stands twice. */
-  | { readonly kind: 'revert'; readonly target: Target; readonly surplus: boolean }
+  | {
+      readonly kind: 'revert';
+      readonly target: Target;
+      readonly action: Action;
+      readonly surplus: boolean;
+    }
   /** Stands, is ours by its marks, and no action explains it. */
   | { readonly kind: 'orphan'; readonly target: Target; readonly found: FoundEffect };
 
@@ -50,35 +56,61 @@ export function difference(
   const held = Map.groupBy(actions, ({ target }) => target.text);
 
   for (const [text, holders] of held) {
-    const target = holders[0]?.target;
-    if (target === undefined) continue;
+    const [first] = holders;
+    if (first === undefined) continue;
+    const { target } = first;
+    const holder = withMemory(holders) ?? first;
     const staying = holders.filter((action) => stays(action, now));
     const here = found.get(text) ?? [];
-    const preExisting = here.length === 0 && foreign.has(text);
+    // What was done by somebody else before us looks like ours where there are no marks.
+    const preExisting =
+      traits.unmarked === true
+        ? here.length > 0 && holders.some((action) => action.preExisting)
+        : here.length === 0 && foreign.has(text);
     for (const action of holders) {
       const state = staying.includes(action) ? 'active' : 'reverted';
       verdicts.push({ action, state, preExisting: state === 'active' && preExisting });
     }
     if (staying.length === 0) {
-      if (here.length > 0) repairs.push({ kind: 'revert', target, surplus: false });
+      if (here.length > 0 && !preExisting) {
+        repairs.push({ kind: 'revert', target, action: holder, surplus: false });
+      }
       continue;
     }
     const endsAt = lastEnd(staying);
     const [one] = here;
     if (one === undefined) {
-      if (!preExisting) repairs.push({ kind: 'apply', target, standing: false, ...ends(endsAt) });
+      if (!preExisting) {
+        const action = wasOthers(staying) ? withoutMemory(holder) : holder;
+        repairs.push({ kind: 'apply', target, action, standing: false, ...ends(endsAt) });
+      }
     } else if (traits.selfExpiring && !endsAsWanted(one, endsAt, traits, now)) {
-      repairs.push({ kind: 'apply', target, standing: true, ...ends(endsAt) });
+      repairs.push({ kind: 'apply', target, action: holder, standing: true, ...ends(endsAt) });
     }
-    if (here.length > 1) repairs.push({ kind: 'revert', target, surplus: true });
+    if (here.length > 1) {
+      repairs.push({ kind: 'revert', target, action: holder, surplus: true });
+    }
   }
   for (const [text, here] of found) {
     const [one] = here;
-    if (one !== undefined && !held.has(text)) {
+    if (one !== undefined && !held.has(text) && traits.unmarked !== true) {
       repairs.push({ kind: 'orphan', target: one.target, found: one });
     }
   }
   return { repairs, verdicts };
+}
+
+function withMemory(actions: readonly Action[]): Action | undefined {
+  return actions.find(({ memory }) => memory !== undefined);
+}
+
+/** What somebody else had done and has undone since is looked at anew before it is done by us. */
+function wasOthers(actions: readonly Action[]): boolean {
+  return actions.some(({ preExisting }) => preExisting);
+}
+
+function withoutMemory({ memory: _memory, ...action }: Action): Action {
+  return action;
 }
 
 function stays(action: Action, now: number): boolean {

@@ -1,9 +1,9 @@
-import type { Effect, Reading } from '../../platform/driver.ts';
+import type { Effect, FoundEffect, Reading } from '../../platform/driver.ts';
 import type { Action, Change } from '../words.ts';
 import { pauseMs } from './backoff.ts';
 import type { Carried } from './carried.ts';
 import type { Carrier } from './carry-out.ts';
-import { effectOf } from './intents.ts';
+import { effectOf, revertOf } from './intents.ts';
 import { type Difference, difference, type Repair } from './reconcile.ts';
 
 /** What a comparison of journal and machine led to. */
@@ -12,7 +12,7 @@ export interface Repaired {
   /** Actions that are over with this, for the logs. */
   readonly ended: readonly Action[];
   /** Effects of ours that nobody explains, left standing for the journal to adopt. */
-  readonly orphans: readonly { readonly target: Effect['target']; readonly expiresInMs?: number }[];
+  readonly orphans: readonly FoundEffect[];
   readonly reapplied: number;
   readonly removed: number;
   /** Containers that did not stand whole. */
@@ -93,7 +93,7 @@ async function applyMissing(
   now: number,
 ): Promise<Carried[]> {
   const effects = repairs.flatMap((one) =>
-    one.kind === 'apply' ? [effectOf(one.target, one.endsAt, now, one.standing)] : [],
+    one.kind === 'apply' ? [effectOf(one.action, one.endsAt, now, one.standing)] : [],
   );
   return inBatches(carrier, effects, carrier.apply);
 }
@@ -103,9 +103,10 @@ async function removeSurplus(
   { repairs }: Difference,
   adopt: boolean,
 ): Promise<Carried[]> {
-  const effects = repairs.flatMap((one) =>
-    one.kind === 'revert' || (one.kind === 'orphan' && !adopt) ? [{ target: one.target }] : [],
-  );
+  const effects = repairs.flatMap((one): Effect[] => {
+    if (one.kind === 'revert') return [revertOf(one.action)];
+    return one.kind === 'orphan' && !adopt ? [one.found] : [];
+  });
   return inBatches(carrier, effects, carrier.revert);
 }
 
@@ -154,8 +155,6 @@ function settle(
   return { changes, ended };
 }
 
-function orphanOf(one: Repair): Repaired['orphans'][number][] {
-  if (one.kind !== 'orphan') return [];
-  const { expiresInMs } = one.found;
-  return [{ target: one.target, ...(expiresInMs === undefined ? {} : { expiresInMs }) }];
+function orphanOf(one: Repair): FoundEffect[] {
+  return one.kind === 'orphan' ? [one.found] : [];
 }

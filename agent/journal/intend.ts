@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Memory } from '../../platform/driver.ts';
 import type { Action, Intent, Order } from '../words.ts';
 import type { Instances } from './instances.ts';
 import { type Row, toAction } from './rows.ts';
@@ -12,8 +13,9 @@ export function createIntender(
   const holders = database.prepare('SELECT * FROM actions WHERE target = ? AND ended_at IS NULL');
   const insert = database.prepare(
     `INSERT INTO actions
-       (response, target, instance, state, created_at, deadline_at, due_at, origin, manager_line)
-     VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?5, ?6, ?7)`,
+       (response, target, instance, state, created_at, deadline_at, due_at, origin, manager_line,
+        kind, memory, facts)
+     VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)`,
   );
   const refresh = database.prepare(
     `UPDATE actions SET state = ?, deadline_at = ?2, due_at = ?2, origin = ?, manager_line = ?,
@@ -32,6 +34,8 @@ export function createIntender(
   const add = (order: Order, now: number, same: Row | undefined, others: Row[]): Intent => {
     const asked = order.timeoutSeconds === undefined ? null : now + order.timeoutSeconds * 1_000;
     if (same === undefined) {
+      // One effect, one memory: whoever ends last takes it back with what was found before the first.
+      const memory = others.find((row) => row.memory !== null)?.memory ?? null;
       const { lastInsertRowid } = insert.run(
         order.response,
         order.target.text,
@@ -40,9 +44,12 @@ export function createIntender(
         asked,
         JSON.stringify(order.origin),
         order.managerLine ?? null,
+        order.target.kind,
+        memory,
+        order.facts === undefined ? null : JSON.stringify(order.facts),
       );
       const id = Number(lastInsertRowid);
-      const action = newAction(id, order, now, asked);
+      const action = newAction(id, order, now, asked, memory);
       const effect = effectOf(asked, others);
       // Whoever took it over may have left it standing.
       const uncertain = effect.uncertain || (!effect.standing && wasForgotten(order.target.text));
@@ -122,7 +129,13 @@ function effectOf(deadline: number | null, others: readonly Row[], same?: Row) {
   return { endsAt: endsAt ?? undefined, standing, uncertain: rows.length > 0 && !standing };
 }
 
-function newAction(id: number, order: Order, now: number, deadline: number | null): Action {
+function newAction(
+  id: number,
+  order: Order,
+  now: number,
+  deadline: number | null,
+  memory: string | null,
+): Action {
   return {
     id,
     response: order.response,
@@ -135,5 +148,7 @@ function newAction(id: number, order: Order, now: number, deadline: number | nul
     preExisting: false,
     attempts: 0,
     managerLine: order.managerLine,
+    memory: memory === null ? undefined : (JSON.parse(memory) as Memory),
+    facts: order.facts,
   };
 }

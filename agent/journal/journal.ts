@@ -1,4 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Memory } from '../../platform/driver.ts';
+import type { Target } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Action, Adoption, Change, Instance, Intent, Order } from '../words.ts';
 import { createInstances } from './instances.ts';
@@ -20,6 +22,11 @@ export interface Journal {
   /** Writes down what became of it. */
   settle(changes: readonly Change[], now: number): void;
   adopt(adoptions: readonly Adoption[], now: number): void;
+  /** Writes down what live actions of an instance will be taken back with. */
+  remember(
+    instance: Instance,
+    found: readonly { readonly target: Target; readonly memory: Memory }[],
+  ): void;
   /** The live action for a response and a target. */
   holder(response: string, target: string): Action | undefined;
   /** Live actions of one driver instance. */
@@ -70,8 +77,12 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     }
   };
   const insertAdopted = database.prepare(
-    `INSERT INTO actions (response, target, instance, state, created_at, deadline_at, due_at, origin)
-     VALUES (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6) ON CONFLICT DO NOTHING`,
+    `INSERT INTO actions
+       (response, target, instance, state, created_at, deadline_at, due_at, origin, kind, memory)
+     VALUES (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING`,
+  );
+  const remember = database.prepare(
+    'UPDATE actions SET memory = ? WHERE target = ? AND instance = ? AND ended_at IS NULL',
   );
   const shift = database.prepare(
     'UPDATE actions SET deadline_at = deadline_at + ?1, due_at = due_at + ?1 WHERE ended_at IS NULL',
@@ -108,8 +119,17 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
         for (const one of adoptions) {
           const number = instances.numberOf(one.instance);
           const origin = JSON.stringify({ dialect: 'recovered', reason: one.reason });
-          const row = [one.response, one.target, number, now, one.deadlineAt ?? null, origin];
-          live += Number(insertAdopted.run(...row).changes);
+          const { kind, text } = one.target;
+          const memory = one.memory === undefined ? null : JSON.stringify(one.memory);
+          const row = [one.response, text, number, now, one.deadlineAt ?? null, origin];
+          live += Number(insertAdopted.run(...row, kind, memory).changes);
+        }
+      }),
+    remember: (instance, found) =>
+      transaction(() => {
+        const number = instances.find(instance);
+        for (const { target, memory } of found) {
+          remember.run(JSON.stringify(memory), target.text, number);
         }
       }),
     shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),

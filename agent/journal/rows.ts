@@ -1,4 +1,5 @@
-import { parseTarget } from '../../platform/target.ts';
+import type { Facts, Memory } from '../../platform/driver.ts';
+import { restoreTarget } from '../../platform/target.ts';
 import type { Action, ActionState, Instance, Origin } from '../words.ts';
 
 /** A row of the table `actions`, as SQLite gives it. */
@@ -17,11 +18,14 @@ export interface Row {
   readonly pre_existing: number;
   readonly attempts: number;
   readonly trouble: string | null;
+  readonly kind: string;
+  readonly memory: string | null;
+  readonly facts: string | null;
 }
 
 export function toAction(row: Row, instance: Instance): Action {
-  const target = parseTarget(row.target);
-  if (target === undefined) throw new Error(`the journal has a target "${row.target}"`);
+  const target = restoreTarget(row.kind, row.target);
+  if (target === undefined) throw new Error(`the journal has a ${row.kind} "${row.target}"`);
   return {
     id: row.id,
     response: row.response,
@@ -36,5 +40,7 @@ export function toAction(row: Row, instance: Instance): Action {
     attempts: row.attempts,
     trouble: row.trouble ?? undefined,
     managerLine: row.manager_line ?? undefined,
+    memory: row.memory === null ? undefined : (JSON.parse(row.memory) as Memory),
+    facts: row.facts === null ? undefined : (JSON.parse(row.facts) as Facts),
   };
 }

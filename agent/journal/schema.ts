@@ -39,6 +39,10 @@ const migrations: readonly string[] = [
    CREATE INDEX live_due ON actions (instance, due_at) WHERE ended_at IS NULL;
    CREATE INDEX ended ON actions (ended_at) WHERE ended_at IS NOT NULL;
    CREATE INDEX forgotten ON actions (instance, target) WHERE state = 'forgotten';`,
+  // 2: targets that are not addresses; what an effect is taken back with; facts of the alert.
+  `ALTER TABLE actions ADD COLUMN kind TEXT NOT NULL DEFAULT 'address';
+   ALTER TABLE actions ADD COLUMN memory TEXT;
+   ALTER TABLE actions ADD COLUMN facts TEXT;`,
 ];
 
 /**

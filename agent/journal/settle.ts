@@ -3,7 +3,7 @@ import type { ActionState, Change } from '../words.ts';
 
 /** Whether a state is the last one of an action. */
 export function isOver(state: ActionState): boolean {
-  return state === 'reverted' || state === 'failed' || state === 'forgotten';
+  return state === 'reverted' || state === 'failed' || state === 'forgotten' || state === 'done';
 }
 
 /** Makes the function that writes down what became of actions; runs in a transaction. */
@@ -12,12 +12,12 @@ export function createSettler(
 ): (changes: readonly Change[], now: number) => void {
   // By far the most frequent change, and one that touches no index.
   const activate = database.prepare(
-    `UPDATE actions SET state = 'active', pre_existing = ?3, trouble = NULL
+    `UPDATE actions SET state = 'active', pre_existing = ?3, trouble = ?4
      WHERE id BETWEEN ?1 AND ?2`,
   );
   const miss = database.prepare(`UPDATE actions SET state = 'missing', trouble = ?2 WHERE id = ?1`);
   const retry = database.prepare(
-    `UPDATE actions SET state = 'reverting', due_at = ?2, trouble = ?3, attempts = attempts + ?4
+    `UPDATE actions SET state = ?5, due_at = ?2, trouble = ?3, attempts = attempts + ?4
      WHERE id = ?1`,
   );
   const end = database.prepare(
@@ -28,21 +28,23 @@ export function createSettler(
     const { id, state, trouble = null } = change;
     switch (state) {
       case 'active':
-        activate.run(id, id, Number(change.preExisting ?? false));
+        activate.run(id, id, Number(change.preExisting ?? false), trouble);
         break;
       case 'missing':
         miss.run(id, trouble);
         break;
       case 'reverting':
-        retry.run(id, change.dueAt ?? now, trouble, Number(change.triedAgain ?? false));
+      case 'intended':
+        retry.run(id, change.dueAt ?? now, trouble, Number(change.triedAgain ?? false), state);
         break;
+      case 'done':
       case 'reverted':
       case 'failed':
       case 'forgotten':
         end.run(id, state, now, trouble);
         break;
-      case 'intended':
-        throw new Error('an intent is not an outcome');
+      default:
+        throw new Error(`there is no state "${String(state)}"`);
     }
   };
 
@@ -51,7 +53,7 @@ export function createSettler(
       const length = runLength(changes, index);
       const [first, last] = [changes[index], changes[index + length - 1]];
       if (first === undefined || last === undefined) break;
-      if (length > 1) activate.run(first.id, last.id, 0);
+      if (length > 1) activate.run(first.id, last.id, 0, null);
       else settle(first, now);
       index += length;
     }
@@ -63,7 +65,8 @@ function runLength(changes: readonly Change[], start: number): number {
   let length = 0;
   for (let next = changes[start]; next !== undefined; next = changes[start + length]) {
     const follows = next.id === (changes[start]?.id ?? 0) + length;
-    if (!follows || next.state !== 'active' || next.preExisting === true) break;
+    const plain = next.preExisting !== true && next.trouble === undefined;
+    if (!follows || next.state !== 'active' || !plain) break;
     length += 1;
   }
   return Math.max(1, length);

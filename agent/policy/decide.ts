@@ -1,7 +1,9 @@
-import { isHost, parseTarget, type Target } from '../../platform/target.ts';
+import type { Facts } from '../../platform/driver.ts';
+import type { Target } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
 import type { Guard, Protected } from './guard.ts';
+import { clip, readTarget } from './read-target.ts';
 import { type ResponseDefinition, responses } from './responses.ts';
 
 /** Ten years: far beyond any sensible block, and far within what every clock here can count. */
@@ -10,17 +12,29 @@ const longestTimeoutSeconds = 315_360_000;
 export interface Decision {
   readonly definition: ResponseDefinition;
   readonly target: Target;
+  /** What the response is told besides its target; absent where nothing wants to know. */
+  readonly facts?: Facts | undefined;
+}
+
+export interface DecideOptions {
+  /** The response that the request's name stands for, if there is one. */
+  readonly definition: ResponseDefinition | undefined;
+  readonly guard: Guard;
+  /** What this machine must not cut off now. */
+  readonly essential: readonly Protected[];
+  /** A name for what nothing names: no two are the same. */
+  newName(): string;
 }
 
 /**
  * Says what a request means here, or why it is refused. A `delete` is not guarded: what is held may
  * always go.
  *
- * Throws `response-unknown`, `address-missing`, `address-invalid`, `timeout-invalid`,
- * `target-protected` or `prefix-too-wide`.
+ * Throws `response-unknown`, `not-revertible`, `timeout-invalid`, `target-protected`,
+ * `prefix-too-wide`, and what `readTarget` throws.
  */
-export function decide(request: Request, guard: Guard, essential: readonly Protected[]): Decision {
-  const definition = responses.find(({ name }) => name === request.response);
+export function decide(request: Request, options: DecideOptions): Decision {
+  const { definition, guard, essential } = options;
   if (definition === undefined) {
     throw new ArError(
       'response-unknown',
@@ -28,7 +42,14 @@ export function decide(request: Request, guard: Guard, essential: readonly Prote
       `Known responses: ${responses.map(({ name }) => name).join(', ')}.`,
     );
   }
-  const target = targetOf(request, definition.name);
+  if (request.verb === 'delete' && !definition.stateful) {
+    throw new ArError(
+      'not-revertible',
+      `${definition.name} is done once and holds nothing: there is nothing to take back`,
+      'Nothing was done. "ar-exec list --history" shows what was done.',
+    );
+  }
+  const target = readTarget(request, definition, options.newName);
   const timeout = request.timeoutSeconds;
   if (timeout !== undefined && !(timeout >= 1 && timeout <= longestTimeoutSeconds)) {
     throw new ArError(
@@ -37,29 +58,10 @@ export function decide(request: Request, guard: Guard, essential: readonly Prote
       'Give 1 second to 10 years, or none to hold it until it is deleted.',
     );
   }
-  if (request.verb === 'add' && request.forceProtected !== true) guard.check(target, essential);
-  return { definition, target };
-}
-
-function targetOf(request: Request, response: string): Target {
-  if (request.srcip === undefined) {
-    throw new ArError(
-      'address-missing',
-      `${response} needs an address and the request has none`,
-      'Name it as srcip.',
-    );
+  if (target.kind === 'address' && request.verb === 'add' && request.forceProtected !== true) {
+    guard.check(target, essential);
   }
-  const target = parseTarget(request.srcip);
-  if (target !== undefined && (request.hostOnly !== true || isHost(target))) return target;
-  throw new ArError(
-    'address-invalid',
-    `"${clip(request.srcip)}" is not ${target === undefined ? 'an address' : 'a single address'}`,
-    'Give a plain IPv4 or IPv6 address, or a prefix such as 203.0.113.0/24; no host names, short or octal forms, zone ids or spaces.',
-  );
-}
-
-/** Data of a stranger in a message: one line, printable, short. */
-function clip(text: string): string {
-  const printable = text.replace(/[^\x20-\x7e]/g, '?');
-  return printable.length > 64 ? `${printable.slice(0, 61)}...` : printable;
+  return definition.wantsFacts === true
+    ? { definition, target, facts: request.facts ?? {} }
+    : { definition, target };
 }

@@ -1,21 +1,21 @@
 import {
   type AddressRange,
+  type AddressTarget,
   addressRange,
   isHost,
   parseTarget,
-  type Target,
 } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 
 /** An address or prefix that is never acted on, and what it is, as it is told to who asked. */
 export interface Protected {
-  readonly target: Target;
+  readonly target: AddressTarget;
   readonly what: string;
 }
 
 export interface GuardOptions {
   /** From the configuration. */
-  readonly neverBlock: readonly Target[];
+  readonly neverBlock: readonly AddressTarget[];
   readonly widestPrefix: { readonly 4: number; readonly 6: number };
 }
 
@@ -25,7 +25,7 @@ export interface Guard {
    * `essential` is what has to stay reachable on this machine now: own addresses, gateways, resolvers,
    * manager. Throws `target-protected` or `prefix-too-wide`.
    */
-  check(target: Target, essential: readonly Protected[]): void;
+  check(target: AddressTarget, essential: readonly Protected[]): void;
 }
 
 /** Blocks of addresses that are never a remote attacker (RFC 6890, RFC 5771, RFC 4291). */
@@ -81,7 +81,7 @@ function withRange(one: Protected): Entry {
   return { ...one, ...addressRange(one.target) };
 }
 
-function protectedError(target: Target, hit: Protected): ArError {
+function protectedError(target: AddressTarget, hit: Protected): ArError {
   const relation =
     hit.target.text === target.text
       ? `is ${hit.what}`

@@ -1,8 +1,18 @@
+import type { Target } from '../../platform/target.ts';
+
 /** A response that can be asked for by name, and the drivers that can carry it out. */
 export interface ResponseDefinition {
   readonly name: string;
+  /** Names that managers know it by besides; they come to the same. */
+  readonly aliases?: readonly string[];
+  /** What kind of thing it acts on. */
+  readonly target: Target['kind'];
+  /** Stateful: it is taken back when its timeout ends, or by `delete`. */
+  readonly stateful: boolean;
   /** In order of preference: the first that is usable on the machine is taken. */
   readonly drivers: readonly string[];
+  /** Its driver wants to know more of the alert than the target; that is written down with it. */
+  readonly wantsFacts?: boolean;
   /** What it does, for people. */
   readonly summary: string;
 }
@@ -11,17 +21,31 @@ export interface ResponseDefinition {
 export const responses: readonly ResponseDefinition[] = [
   {
     name: 'firewall-drop',
+    aliases: ['default-firewall-drop', 'firewall-drop.sh'],
+    target: 'address',
+    stateful: true,
     drivers: ['nftables', 'ipset', 'iptables'],
     summary: 'drops every packet that comes from the address, for this machine or through it',
   },
   {
     name: 'host-deny',
+    aliases: ['host-deny.sh'],
+    target: 'address',
+    stateful: true,
     drivers: ['hosts-deny'],
     summary: 'denies the address in hosts.deny, for services that use tcp wrappers',
   },
   {
     name: 'route-null',
+    aliases: ['route-null.sh'],
+    target: 'address',
+    stateful: true,
     drivers: ['route-null'],
     summary: 'discards what this machine would send to the address; packets from it still arrive',
   },
 ];
+
+/** The built-in response that a name, or an alias of it, stands for. */
+export function findResponse(name: string): ResponseDefinition | undefined {
+  return responses.find((one) => one.name === name || one.aliases?.includes(name) === true);
+}

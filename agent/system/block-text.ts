@@ -1,4 +1,4 @@
-import type { EditBlockStep } from '../../platform/driver.ts';
+import type { EditBlockStep } from '../../platform/step.ts';
 
 /** What a change makes of a file: its new bytes (`undefined` = no file), or why it is left alone. */
 export type Changed = { readonly bytes: Buffer | undefined } | { readonly refused: string };

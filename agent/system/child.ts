@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { CommandStep } from '../../platform/driver.ts';
+import type { CommandStep } from '../../platform/step.ts';
 
 /** `nft -j list` of 100,000 elements prints about 9 MB. */
 const outputLimitBytes = 128 * 1024 * 1024;

@@ -1,11 +1,6 @@
 import { appendFile, lstat, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type {
-  CommandStep,
-  EditBlockStep,
-  ReadFileStep,
-  StepResult,
-} from '../../platform/driver.ts';
+import type { CommandStep, EditBlockStep, ReadFileStep, StepResult } from '../../platform/step.ts';
 import { type Changed, editBlockText } from './block-text.ts';
 import {
   type CopyAttributes,

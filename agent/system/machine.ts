@@ -2,11 +2,11 @@ import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { parseTarget, type Target } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 
 /** What has to stay reachable, and what it is. */
 export interface Essential {
-  readonly target: Target;
+  readonly target: AddressTarget;
   readonly what: string;
 }
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import type { CommandStep, StepResult } from '../../platform/driver.ts';
+import type { CommandStep, StepResult } from '../../platform/step.ts';
 import { type Child, startChild } from './child.ts';
 import { createStandby } from './standby.ts';
 

@@ -1,4 +1,4 @@
-import type { Runner } from '../../platform/driver.ts';
+import type { Runner } from '../../platform/step.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { createCommandRunner } from './run-command.ts';
 

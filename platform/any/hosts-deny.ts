@@ -2,17 +2,9 @@
  * hosts.deny: a block of lines of ours at the top of the file that tcp wrappers read, see
  * hosts_access(5). It works for services that are built with libwrap, on their next connection.
  */
-import type {
-  Driver,
-  DriverKind,
-  Effect,
-  Reading,
-  Settings,
-  Step,
-  StepResult,
-  Usability,
-} from '../driver.ts';
-import { isHost, parseTarget, type Target } from '../target.ts';
+import type { Driver, DriverKind, Effect, Reading, Settings, Usability } from '../driver.ts';
+import type { Step, StepResult } from '../step.ts';
+import { type AddressTarget, isHost, parseTarget } from '../target.ts';
 
 /** Never to be changed: an agent finds the block of an older one by these lines. */
 const block = {
@@ -21,10 +13,10 @@ const block = {
   created: '# This file was created by ar-exec.',
 } as const;
 
-export const hostsDeny: DriverKind = {
+export const hostsDeny: DriverKind<AddressTarget> = {
   name: 'hosts-deny',
   defaults: { path: '/etc/hosts.deny' },
-  make: (settings: Settings): Driver => {
+  make: (settings: Settings): Driver<AddressTarget> => {
     const path = settings['path'] ?? '/etc/hosts.deny';
     const edit = (add: readonly string[], remove: readonly string[]): Step[] => [
       { kind: 'edit-block', path, block, add, remove },
@@ -53,12 +45,12 @@ export const hostsDeny: DriverKind = {
   },
 };
 
-function linesOf(effects: readonly Effect[]): string[] {
+function linesOf(effects: readonly Effect<AddressTarget>[]): string[] {
   return effects.map(({ target }) => lineOf(target));
 }
 
 /** IPv6 stands in brackets; an IPv4 prefix is net/mask, which every version of libwrap reads. */
-function lineOf(target: Target): string {
+function lineOf(target: AddressTarget): string {
   const { family, address, prefixLength } = target;
   const host = isHost(target);
   if (family === 6) return host ? `ALL:[${address}]` : `ALL:[${address}]/${prefixLength}`;
@@ -72,7 +64,7 @@ function maskOf(prefixLength: number): string {
 }
 
 /** What a line denies to everybody, if it is that simple. */
-function targetOf(line: string): Target | undefined {
+function targetOf(line: string): AddressTarget | undefined {
   const plain = line.replace(/\s+/g, '').replace(/:deny$/i, '');
   const match = /^ALL:(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?:\/([0-9.]+))?$/i.exec(plain);
   if (match === null) return undefined;
@@ -95,8 +87,11 @@ function readProbe(path: string, [file, folder]: readonly StepResult[]): Usabili
   return { usable: true, why: `${path}, for services with tcp wrappers`, families: [4, 6] };
 }
 
-function readBlock(path: string, file: StepResult | undefined): Reading {
-  const unknown = (why: string): Reading => ({ known: false, why: `${path}: ${why}` });
+function readBlock(path: string, file: StepResult | undefined): Reading<AddressTarget> {
+  const unknown = (why: string): Reading<AddressTarget> => ({
+    known: false,
+    why: `${path}: ${why}`,
+  });
   if (file === undefined || file.failure !== undefined) {
     return unknown(file?.stderr || 'can not be read');
   }

@@ -1,6 +1,7 @@
-import type { CommandStep, FoundEffect, StepResult } from '../driver.ts';
+import type { FoundEffect } from '../driver.ts';
 import { parsePrinted } from '../printed.ts';
-import { isHost, type Target } from '../target.ts';
+import type { CommandStep, StepResult } from '../step.ts';
+import { type AddressTarget, isHost } from '../target.ts';
 import { complaint, type Family, families } from './xtables.ts';
 
 export interface OwnSet {
@@ -14,7 +15,7 @@ export interface FoundSet {
   readonly exists: boolean;
   /** It is of the kind we would make, so that effects can stand in it. */
   readonly fits: boolean;
-  readonly effects: readonly FoundEffect[];
+  readonly effects: readonly FoundEffect<AddressTarget>[];
   /** Somebody put entries into it that we would not have written. */
   readonly odd: boolean;
 }
@@ -29,7 +30,7 @@ export const ownSets: readonly OwnSet[] = families.flatMap((family) => [
 ]);
 
 /** The name of the set that a target lives in. */
-export function setOf(target: Target): string {
+export function setOf(target: AddressTarget): string {
   return `ar-exec-${isHost(target) ? 'hosts' : 'nets'}${target.family}`;
 }
 
@@ -78,7 +79,7 @@ function readSet(
   return { own, exists: true, fits, effects, odd: effects.length < found.length };
 }
 
-function readEntry(own: OwnSet, line: string): FoundEffect | undefined {
+function readEntry(own: OwnSet, line: string): FoundEffect<AddressTarget> | undefined {
   const [, name, text = '', seconds = '0'] =
     /^add (\S+) (\S+)(?: timeout (\d+))?$/.exec(line.trim()) ?? [];
   const target = parsePrinted(text);

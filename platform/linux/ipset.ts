@@ -3,16 +3,9 @@
  * set a family, prefixes in another (a hash:ip set would take a prefix apart into single addresses).
  * One rule a set, in a chain of ours, drops what is in it.
  */
-import type {
-  CommandStep,
-  Driver,
-  DriverKind,
-  Effect,
-  Reading,
-  Settings,
-  Step,
-  StepResult,
-} from '../driver.ts';
+import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
+import type { CommandStep, Step, StepResult } from '../step.ts';
+import type { AddressTarget } from '../target.ts';
 import { askSets, type FoundSet, ownSets, readSets, setOf } from './ipset-sets.ts';
 import {
   askTables,
@@ -30,7 +23,7 @@ import {
 } from './xtables.ts';
 import { type Extra, probeTables } from './xtables-probe.ts';
 
-export const ipset: DriverKind = { name: 'ipset', defaults, make };
+export const ipset: DriverKind<AddressTarget> = { name: 'ipset', defaults, make };
 
 /** ipset refuses a longer timeout (ipset(8); 32 bits of milliseconds in the kernel). */
 const longestSeconds = 2_147_483;
@@ -45,7 +38,7 @@ const mostEntries = 1_048_576;
  */
 const batchSize = 1_000;
 
-function make(settings: Settings): Driver {
+function make(settings: Settings): Driver<AddressTarget> {
   const ask = [...askTables(settings), ...askSets];
   return {
     name: 'ipset',
@@ -74,7 +67,7 @@ function ipsetRestore(lines: readonly string[]): CommandStep {
   return { kind: 'command', tool: 'ipset', args: ['restore', '-exist'], stdin };
 }
 
-function addLine({ target, expiresInMs }: Effect): string {
+function addLine({ target, expiresInMs }: Effect<AddressTarget>): string {
   const seconds =
     expiresInMs === undefined
       ? 0
@@ -87,7 +80,7 @@ function addLine({ target, expiresInMs }: Effect): string {
  * it counts on, 2 ms a family, and fails if one is gone. To make the chain the first again each time
  * (as the iptables driver does) would cost 4 to 16 ms with the nft variant; here `inspect` sees to it.
  */
-function checkRules(settings: Settings, effects: readonly Effect[]): Step[] {
+function checkRules(settings: Settings, effects: readonly Effect<AddressTarget>[]): Step[] {
   const touched = new Set(effects.map(({ target }) => setOf(target)));
   return families.flatMap((family) => {
     const sets = ownSets.filter((set) => set.family === family && touched.has(set.name));
@@ -97,7 +90,7 @@ function checkRules(settings: Settings, effects: readonly Effect[]): Step[] {
   });
 }
 
-function read(settings: Settings, results: readonly StepResult[]): Reading {
+function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
   const tables = readTables(results);
   if (!tables.known) return tables;
   const found = readSets(results.slice(askTables(settings).length));

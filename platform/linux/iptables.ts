@@ -4,9 +4,10 @@
  * Rules are appended: the oldest, which mostly ends first, stands in front, where the tools find it
  * at once. Every packet walks the whole chain, so ipset or nftables are the better choice for many.
  */
-import type { Driver, DriverKind, Effect, Reading, Settings, StepResult } from '../driver.ts';
+import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
 import { parsePrinted } from '../printed.ts';
-import type { Target } from '../target.ts';
+import type { StepResult } from '../step.ts';
+import type { AddressTarget } from '../target.ts';
 import {
   askTables,
   chain,
@@ -23,9 +24,9 @@ import {
 } from './xtables.ts';
 import { probeTables } from './xtables-probe.ts';
 
-export const iptables: DriverKind = { name: 'iptables', defaults, make };
+export const iptables: DriverKind<AddressTarget> = { name: 'iptables', defaults, make };
 
-function make(settings: Settings): Driver {
+function make(settings: Settings): Driver<AddressTarget> {
   return {
     name: 'iptables',
     settings,
@@ -50,7 +51,11 @@ const containerOf = (family: Family): string => `ipv${family}`;
  *
  * What stands already has no end that could change, and is left out.
  */
-function plan(settings: Settings, effects: readonly Effect[], change: 'apply' | 'revert') {
+function plan(
+  settings: Settings,
+  effects: readonly Effect<AddressTarget>[],
+  change: 'apply' | 'revert',
+) {
   return families.flatMap((family) => {
     const concerned = effects.filter(
       ({ target, standing }) => target.family === family && !(change === 'apply' && standing),
@@ -69,21 +74,21 @@ function plan(settings: Settings, effects: readonly Effect[], change: 'apply' | 
  * A rule for everything carries a mark: the nft variant (1.8.9) also prints `-j DROP` for a rule of
  * somebody else whose match it cannot show.
  */
-function ruleOf(target: Target): string {
+function ruleOf(target: AddressTarget): string {
   const match = target.prefixLength === 0 ? everything : `-s ${target.text}`;
   return `${match} -j DROP`;
 }
 
 const everything = '-m comment --comment ar-exec';
 
-function targetOf(rule: string, family: Family): Target | undefined {
+function targetOf(rule: string, family: Family): AddressTarget | undefined {
   const all = family === 4 ? '0.0.0.0/0' : '::/0';
   const text = rule === `${everything} -j DROP` ? all : /^-s (\S+) -j DROP$/.exec(rule)?.[1];
   const target = parsePrinted(text ?? '');
   return target?.family === family ? target : undefined;
 }
 
-function read(settings: Settings, results: readonly StepResult[]): Reading {
+function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
   const tables = readTables(results);
   if (!tables.known) return tables;
   const found = families.flatMap((family) => {
@@ -111,6 +116,6 @@ function read(settings: Settings, results: readonly StepResult[]): Reading {
   };
 }
 
-function targetsIn(table: FilterTable, family: Family): Target[] {
+function targetsIn(table: FilterTable, family: Family): AddressTarget[] {
   return table.rules.map((rule) => targetOf(rule, family)).filter((target) => target !== undefined);
 }

@@ -9,18 +9,17 @@
  * Everything is one transaction of nft(8): a batch is in the kernel whole or not at all.
  */
 import type {
-  CommandStep,
   Driver,
   DriverKind,
   Effect,
   FoundEffect,
   Reading,
   Settings,
-  StepResult,
   Usability,
 } from '../driver.ts';
 import { parsePrinted } from '../printed.ts';
-import { isHost, type Target } from '../target.ts';
+import type { CommandStep, StepResult } from '../step.ts';
+import { type AddressTarget, isHost } from '../target.ts';
 
 /** Before the priority `filter` (0), where other rules decide: a drop is final, an accept is not. */
 const priority = -10;
@@ -29,10 +28,10 @@ const hooks = ['input', 'forward'] as const;
 const dayMs = 86_400_000;
 const longestExpiryMs = 49_710 * dayMs;
 
-export const nftables: DriverKind = {
+export const nftables: DriverKind<AddressTarget> = {
   name: 'nftables',
   defaults: { table: 'ar-exec' },
-  make: (settings: Settings): Driver => {
+  make: (settings: Settings): Driver<AddressTarget> => {
     const table = settings['table'] ?? 'ar-exec';
     return {
       name: 'nftables',
@@ -63,7 +62,7 @@ export const nftables: DriverKind = {
 };
 
 /** The set a target lives in: `hosts4`, `nets4-24`, `hosts6`, `nets6-48` … */
-function setOf(target: Target): string {
+function setOf(target: AddressTarget): string {
   return isHost(target) ? `hosts${target.family}` : `nets${target.family}-${target.prefixLength}`;
 }
 
@@ -91,10 +90,14 @@ function declare(table: string, set: string): string {
   return `${lines.join('\n')}\n`;
 }
 
-type Lines = (table: string, set: string, effects: readonly Effect[]) => string[];
+type Lines = (table: string, set: string, effects: readonly Effect<AddressTarget>[]) => string[];
 
-function elementScript(table: string, effects: readonly Effect[], lines: Lines): string {
-  const bySet = new Map<string, Effect[]>();
+function elementScript(
+  table: string,
+  effects: readonly Effect<AddressTarget>[],
+  lines: Lines,
+): string {
+  const bySet = new Map<string, Effect<AddressTarget>[]>();
   for (const effect of effects) {
     const set = setOf(effect.target);
     const list = bySet.get(set);
@@ -164,7 +167,7 @@ interface Listed {
   readonly table?: { readonly name: string };
 }
 
-function readTable(table: string, results: readonly StepResult[]): Reading {
+function readTable(table: string, results: readonly StepResult[]): Reading<AddressTarget> {
   const [tables, content] = results;
   const names = parse(tables);
   if (names === undefined) return { known: false, why: `nft: ${tables?.stderr.trim()}` };
@@ -179,7 +182,7 @@ function readTable(table: string, results: readonly StepResult[]): Reading {
       (set !== undefined && !ourSet.test(set.name)) ||
       (chain !== undefined && !ourChain.test(chain.name)),
   );
-  const effects: FoundEffect[] = [];
+  const effects: FoundEffect<AddressTarget>[] = [];
   for (const set of sets) {
     for (const element of set.elem ?? []) {
       const found = readElement(set.name, element);
@@ -201,9 +204,9 @@ function readTable(table: string, results: readonly StepResult[]): Reading {
 function reading(
   table: string,
   containers: readonly string[],
-  effects: readonly FoundEffect[],
+  effects: readonly FoundEffect<AddressTarget>[],
   removable = false,
-): Reading {
+): Reading<AddressTarget> {
   return {
     known: true,
     containers,
@@ -257,7 +260,7 @@ function drops(set: string, expressions: readonly unknown[]): boolean {
 }
 
 /** Elements are a bare value, or an object around it once they have a timeout. */
-function readElement(set: string, element: unknown): FoundEffect | undefined {
+function readElement(set: string, element: unknown): FoundEffect<AddressTarget> | undefined {
   if (typeof element !== 'object' || element === null) return found(set, element);
   if (!('elem' in element)) return found(set, element);
   const { val, timeout, expires } = element.elem as {
@@ -270,7 +273,7 @@ function readElement(set: string, element: unknown): FoundEffect | undefined {
   return { ...target, expiresInMs: (expires ?? timeout) * 1_000 };
 }
 
-function found(set: string, value: unknown): FoundEffect | undefined {
+function found(set: string, value: unknown): FoundEffect<AddressTarget> | undefined {
   const length = /^nets[46]-(\d+)$/.exec(set)?.[1];
   const text = typeof value === 'string' ? value : prefixText(value, length);
   if (text === undefined) return undefined;

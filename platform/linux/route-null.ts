@@ -8,17 +8,16 @@
  * leaves a route with the same destination and metric alone and fails.
  */
 import type {
-  CommandStep,
   Driver,
   DriverKind,
   Effect,
   FoundEffect,
   Reading,
   Settings,
-  StepResult,
   Usability,
 } from '../driver.ts';
-import { parseTarget, type Target } from '../target.ts';
+import type { CommandStep, StepResult } from '../step.ts';
+import { type AddressTarget, parseTarget } from '../target.ts';
 
 type Family = 4 | 6;
 
@@ -36,10 +35,10 @@ const defaultProtocol = '173';
  */
 const batchSize = 1_000;
 
-export const routeNull: DriverKind = {
+export const routeNull: DriverKind<AddressTarget> = {
   name: 'route-null',
   defaults: { protocol: defaultProtocol },
-  make: (settings: Settings): Driver => {
+  make: (settings: Settings): Driver<AddressTarget> => {
     const protocol = settings['protocol'] ?? defaultProtocol;
     return {
       name: 'route-null',
@@ -58,7 +57,11 @@ export const routeNull: DriverKind = {
 };
 
 /** With -force a line that fails does not keep the others from being carried out. */
-function batch(verb: 'add' | 'del', effects: readonly Effect[], protocol: string): CommandStep {
+function batch(
+  verb: 'add' | 'del',
+  effects: readonly Effect<AddressTarget>[],
+  protocol: string,
+): CommandStep {
   const lines = effects.map(({ target }) => {
     // The metric that wins. For IPv6 `ip` would take 1024, and a route to the same destination with
     // a lower one, such as that of a connected network (256), would go on being used.
@@ -120,9 +123,9 @@ function objection(
   return typeof routes === 'string' ? routes : undefined;
 }
 
-function readRoutes(protocol: string, results: readonly StepResult[]): Reading {
-  const effects: FoundEffect[] = [];
-  const foreign: Target[] = [];
+function readRoutes(protocol: string, results: readonly StepResult[]): Reading<AddressTarget> {
+  const effects: FoundEffect<AddressTarget>[] = [];
+  const foreign: AddressTarget[] = [];
   // A kernel without IPv6 answers that there are none.
   for (const [index, family] of ([4, 6] as const).entries()) {
     const routes = parseRoutes(results[index], family);
@@ -137,7 +140,7 @@ function readRoutes(protocol: string, results: readonly StepResult[]): Reading {
 
 interface Route {
   readonly type: (typeof closedTypes)[number];
-  readonly target: Target;
+  readonly target: AddressTarget;
   /** The number of the protocol; `ip` leaves out that of routes made by hand. */
   readonly by: string | undefined;
 }
@@ -181,7 +184,7 @@ function field(entry: unknown, name: 'dst' | 'protocol'): string | undefined {
 }
 
 /** `ip` writes the prefix of length 0 as `default`, and `::102:304` as `::1.2.3.4` (inet_ntop). */
-function readDestination(entry: unknown, family: Family): Target | undefined {
+function readDestination(entry: unknown, family: Family): AddressTarget | undefined {
   const text = field(entry, 'dst');
   if (text === undefined) return undefined;
   if (text === 'default') return parseTarget(family === 4 ? '0.0.0.0/0' : '::/0');

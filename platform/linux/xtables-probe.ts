@@ -1,4 +1,5 @@
-import type { Question, Settings, Step, StepResult, Usability } from '../driver.ts';
+import type { Question, Settings, Usability } from '../driver.ts';
+import type { Step, StepResult } from '../step.ts';
 import {
   askTables,
   complaint,

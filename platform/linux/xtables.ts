@@ -3,7 +3,8 @@
  * INPUT and FORWARD, read with `iptables-save` and changed with `iptables-restore --noflush`, which
  * carries out all of its input or nothing of it.
  */
-import type { CommandStep, ReadFileStep, Settings, Step, StepResult } from '../driver.ts';
+import type { Settings } from '../driver.ts';
+import type { CommandStep, ReadFileStep, Step, StepResult } from '../step.ts';
 
 export type Family = 4 | 6;
 

@@ -5,8 +5,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Carried } from '../../agent/engine/carried.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
-import type { DriverKind, Effect, Reading, Runner, Settings, Step } from '../../platform/driver.ts';
-import { parseTarget, type Target } from '../../platform/target.ts';
+import type { DriverKind, Effect, Memory, Reading, Settings } from '../../platform/driver.ts';
+import type { Runner, Step } from '../../platform/step.ts';
+import { type AddressTarget, parseTarget, type Target } from '../../platform/target.ts';
 
 /** A machine that a driver may do anything to. */
 export interface Machine {
@@ -16,9 +17,25 @@ export interface Machine {
   close(): Promise<void>;
 }
 
-export interface DriverCase {
+/** What a driver is tried with. */
+export interface Samples<T extends Target> {
+  /** A few, no two of which are in each other's way. */
+  readonly few: readonly T[];
+  /** Any number of others. */
+  many(count: number): readonly T[];
+  /** Those whose spelling a tool could change. */
+  readonly odd: readonly T[];
+  /** Some that lie within each other, and may not get in each other's way. */
+  readonly nested?: readonly T[];
+  /** Has them on the machine, for drivers that act on what has to be there first. */
+  plant?(machine: Machine, all: readonly T[]): Promise<unknown>;
+}
+
+export interface DriverCase<T extends Target = AddressTarget> {
   readonly name: string;
-  readonly kind: DriverKind;
+  readonly kind: DriverKind<T>;
+  /** Absent: addresses and prefixes. */
+  readonly samples?: Samples<T>;
   readonly settings?: Settings;
   machine(): Promise<Machine>;
   /** The tools' own account of all they hold, ours and not ours, without what changes by itself. */
@@ -28,35 +45,48 @@ export interface DriverCase {
   /** Ways to break what effects stand in, by name. */
   readonly damages: Readonly<Record<string, (machine: Machine) => Promise<unknown>>>;
   /** Makes a standing effect stand a second time; left out where that cannot be. */
-  readonly double?: (machine: Machine, target: Target) => Promise<unknown>;
+  readonly double?: (machine: Machine, target: T) => Promise<unknown>;
   /** An element that the tool itself refuses; left out where there is none. */
-  readonly refused?: string;
+  readonly refused?: T;
 }
 
 type Known = Extract<Reading, { known: true }>;
 
 const minute = 60_000;
 
-export function driverContract(it: DriverCase): void {
+export function driverContract<T extends Target = AddressTarget>(it: DriverCase<T>): void {
   describe(it.name, () => {
     const driver = it.kind.make(it.settings ?? it.kind.defaults);
     const { selfExpiring, prefixes, longestExpiryMs } = driver.traits;
-    const four = targets([
-      '203.0.113.7',
-      '2001:db8::7',
-      '198.51.100.0/24',
-      '2001:db8:1::/48',
-    ]).filter((target) => prefixes || !target.text.includes('/'));
-    const [host] = four as [Target];
+    const samples = it.samples ?? (addressSamples(prefixes) as unknown as Samples<T>);
+    const four = samples.few;
+    const [host] = four as [T];
     const containers = [...new Set(four.flatMap((target) => driver.container(target) ?? []))];
     let machine: Machine;
 
+    let memories: Map<string, Memory>;
+
     beforeEach(async () => {
       machine = await it.machine();
+      memories = new Map();
+      await samples.plant?.(machine, [...four, ...samples.odd]);
     });
     afterEach(() => machine.close());
 
-    const carrier = (run: Runner = machine.run) => createCarrier(driver, run);
+    const carrier = (run: Runner = machine.run) =>
+      createCarrier(driver, run, (found) => {
+        for (const { target, memory } of found) memories.set(target.text, memory);
+      });
+    /** With what the journal would remember of them. */
+    const effects = (all: readonly T[], expiresInMs?: number): Effect<T>[] =>
+      all.map((target) => {
+        const memory = memories.get(target.text);
+        return {
+          target,
+          ...(memory && { memory }),
+          ...(expiresInMs === undefined ? {} : { expiresInMs }),
+        };
+      });
     const look = async (): Promise<Known> => known(await carrier().inspect());
 
     test('says that it can be used, and changes nothing by asking', async () => {
@@ -64,7 +94,8 @@ export function driverContract(it: DriverCase): void {
       const before = await it.dump(machine);
       const answers = [];
       for (const step of driver.probe.steps) answers.push(await machine.run(step));
-      expect(driver.probe.read(answers)).toMatchObject({ usable: true, families: [4, 6] });
+      const families = host.kind === 'address' ? [4, 6] : [];
+      expect(driver.probe.read(answers)).toMatchObject({ usable: true, families });
       await look();
       expect(await it.dump(machine)).toBe(before);
     });
@@ -102,7 +133,7 @@ export function driverContract(it: DriverCase): void {
     test('leaves one effect where it is asked again for a standing one', async () => {
       const one = carrier();
       await one.apply(effects(four));
-      const again = four.map((target) => ({ target, standing: true }));
+      const again = effects(four).map((effect) => ({ ...effect, standing: true }));
       expect(results(await one.apply(again))).toEqual(four.map(() => 'done'));
       expect(listed(await look())).toEqual(texts(four));
     });
@@ -116,7 +147,8 @@ export function driverContract(it: DriverCase): void {
     });
 
     test('carries 500 at once, there and back', async () => {
-      const many = mixed(500, prefixes);
+      const many = samples.many(500);
+      await samples.plant?.(machine, many);
       const one = carrier();
       expect(new Set(results(await one.apply(effects(many, 10 * minute))))).toEqual(
         new Set(['done']),
@@ -127,17 +159,7 @@ export function driverContract(it: DriverCase): void {
     });
 
     test('reads back every spelling of an address', async () => {
-      const odd = targets([
-        '0.0.0.1',
-        '255.255.255.254',
-        '::2',
-        '::102:304',
-        '2001:db8:0:0:1::',
-        '64:ff9b::102:304',
-        ...(prefixes
-          ? ['128.0.0.0/1', '10.9.8.6/31', '8000::/1', '::5:0/112', '2001:db8::2/127']
-          : []),
-      ]);
+      const { odd } = samples;
       const one = carrier();
       expect(results(await one.apply(effects(odd)))).toEqual(odd.map(() => 'done'));
       expect(listed(await look())).toEqual(texts(odd));
@@ -145,14 +167,8 @@ export function driverContract(it: DriverCase): void {
       expect(listed(await look())).toEqual([]);
     });
 
-    when(prefixes)('keeps apart what lies within each other', async () => {
-      const nested = targets([
-        '10.1.0.0/16',
-        '10.1.2.0/24',
-        '10.1.2.3',
-        '2001:db8::/32',
-        '2001:db8::7',
-      ]);
+    when(samples.nested)('keeps apart what lies within each other', async () => {
+      const nested = samples.nested ?? [];
       const one = carrier();
       expect(results(await one.apply(effects(nested)))).toEqual(nested.map(() => 'done'));
       expect(listed(await look())).toEqual(texts(nested));
@@ -162,8 +178,9 @@ export function driverContract(it: DriverCase): void {
     });
 
     test('loses only the element that is refused', async () => {
-      const many = mixed(60, prefixes);
-      const bad = many[37] as Target;
+      const many = samples.many(60);
+      await samples.plant?.(machine, many);
+      const bad = many[37] as T;
       const one = carrier(refusing(machine.run, bad));
       expect(results(await one.apply(effects(many)))).toEqual(
         many.map((target) => (target === bad ? 'failed' : 'done')),
@@ -177,8 +194,10 @@ export function driverContract(it: DriverCase): void {
     });
 
     when(it.refused)('loses only the element that the tool does not take', async () => {
-      const bad = targets([it.refused ?? ''])[0] as Target;
-      const many = [...mixed(30, prefixes), bad, ...mixed(60, prefixes).slice(30)];
+      const bad = it.refused as T;
+      const sixty = samples.many(60);
+      await samples.plant?.(machine, sixty);
+      const many = [...sixty.slice(0, 30), bad, ...sixty.slice(30)];
       expect(results(await carrier().apply(effects(many)))).toEqual(
         many.map((target) => (target === bad ? 'failed' : 'done')),
       );
@@ -307,7 +326,7 @@ function when(concerns: unknown): (name: string, body: () => Promise<void>) => v
   return concerns ? (name, body) => test(name, body) : () => {};
 }
 
-export function targets(all: readonly string[]): Target[] {
+export function targets(all: readonly string[]): AddressTarget[] {
   return all.map((text) => {
     const target = parseTarget(text);
     if (target === undefined) throw new Error(`not an address: ${text}`);
@@ -315,12 +334,36 @@ export function targets(all: readonly string[]): Target[] {
   });
 }
 
-export function effects(all: readonly Target[], expiresInMs?: number): Effect[] {
+export function effects(
+  all: readonly AddressTarget[],
+  expiresInMs?: number,
+): Effect<AddressTarget>[] {
   return all.map((target) => (expiresInMs === undefined ? { target } : { target, expiresInMs }));
 }
 
+/** Addresses of both families, and prefixes for those who can. */
+function addressSamples(prefixes: boolean): Samples<AddressTarget> {
+  const few = ['203.0.113.7', '2001:db8::7', '198.51.100.0/24', '2001:db8:1::/48'];
+  const hosts = [
+    '0.0.0.1',
+    '255.255.255.254',
+    '::2',
+    '::102:304',
+    '2001:db8:0:0:1::',
+    '64:ff9b::102:304',
+  ];
+  const wide = ['128.0.0.0/1', '10.9.8.6/31', '8000::/1', '::5:0/112', '2001:db8::2/127'];
+  const nested = ['10.1.0.0/16', '10.1.2.0/24', '10.1.2.3', '2001:db8::/32', '2001:db8::7'];
+  return {
+    few: targets(few.filter((text) => prefixes || !text.includes('/'))),
+    many: (count) => mixed(count, prefixes),
+    odd: targets(prefixes ? [...hosts, ...wide] : hosts),
+    ...(prefixes ? { nested: targets(nested) } : {}),
+  };
+}
+
 /** Hosts and prefixes of both families. */
-function mixed(count: number, prefixes: boolean): Target[] {
+function mixed(count: number, prefixes: boolean): AddressTarget[] {
   return targets(
     Array.from({ length: count }, (_, index) => {
       const number = 1_000 + index;

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import type { Adornments } from '../../agent/compose.ts';
 import { type Agent, startAgent } from '../../agent/daemon.ts';
 import type { Change, Order } from '../../agent/words.ts';
-import type { Runner, Step } from '../../platform/driver.ts';
+import type { Runner, Step } from '../../platform/step.ts';
 import type { During, Moment } from './moments.ts';
 
 const option = { type: 'string', default: '' } as const;

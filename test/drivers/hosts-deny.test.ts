@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createRunner } from '../../agent/system/runner.ts';
 import { hostsDeny } from '../../platform/any/hosts-deny.ts';
-import type { StepResult } from '../../platform/driver.ts';
+import type { StepResult } from '../../platform/step.ts';
 import { driverContract, effects, targets } from '../contract/driver-contract.ts';
 
 const driver = hostsDeny.make(hostsDeny.defaults);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Reading, StepResult } from '../../platform/driver.ts';
+import type { Reading } from '../../platform/driver.ts';
 import { ipset } from '../../platform/linux/ipset.ts';
+import type { StepResult } from '../../platform/step.ts';
 import { effects, targets } from '../contract/driver-contract.ts';
 import { failed, said, show } from './show.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { StepResult } from '../../platform/driver.ts';
 import { routeNull } from '../../platform/linux/route-null.ts';
+import type { StepResult } from '../../platform/step.ts';
 import { effects, targets } from '../contract/driver-contract.ts';
 
 const driver = routeNull.make(routeNull.defaults);

@@ -1,4 +1,4 @@
-import type { Step, StepResult } from '../../platform/driver.ts';
+import type { Step, StepResult } from '../../platform/step.ts';
 
 /** A plan as a person would type it. */
 export function show(steps: readonly Step[]): string {

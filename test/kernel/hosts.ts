@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { execa, type ResultPromise } from 'execa';
-import type { Runner } from '../../platform/driver.ts';
+import type { Runner } from '../../platform/step.ts';
 
 export const endpoint4 = '10.77.0.1';
 export const endpoint6 = 'fd77::1';

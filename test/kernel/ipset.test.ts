@@ -1,5 +1,6 @@
 import { ipset } from '../../platform/linux/ipset.ts';
-import { driverContract, type Machine } from '../contract/driver-contract.ts';
+import type { AddressTarget } from '../../platform/target.ts';
+import { driverContract, type Machine, targets } from '../contract/driver-contract.ts';
 import { requires } from '../requirements.ts';
 import { kernelMachine } from './machine.ts';
 import { blocksPackets } from './packets.ts';
@@ -35,7 +36,7 @@ for (const variant of ['nft', 'legacy']) {
         await plantSet(machine, variant);
       },
       // hash:net takes every prefix but this one.
-      refused: '0.0.0.0/0',
+      refused: targets(['0.0.0.0/0'])[0] as AddressTarget,
       damages: {
         'no jump from INPUT': each(four('-D', 'INPUT', '-j', 'ar-exec')),
         'a jump that is not the first': each(

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { createRunner } from '../../agent/system/runner.ts';
-import type { Runner } from '../../platform/driver.ts';
 import { routeNull } from '../../platform/linux/route-null.ts';
+import type { Runner } from '../../platform/step.ts';
 import { driverContract, effects, type Machine, targets } from '../contract/driver-contract.ts';
 import { requires } from '../requirements.ts';
 import { attacker4, attacker6, createHosts, type Hosts } from './hosts.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
-import type { Driver, Effect, Runner, StepResult } from '../../platform/driver.ts';
+import type { Driver, Effect } from '../../platform/driver.ts';
+import type { Runner, StepResult } from '../../platform/step.ts';
 import { target } from './sample.ts';
 
 const ok: StepResult = { stdout: '', stderr: '' };

@@ -40,7 +40,7 @@ describe('words that are not understood', () => {
   test.each([
     [[...add, '--timout', '10m'], 'Unknown argument: timout'],
     [['list', '--direct'], 'Unknown argument: direct'],
-    [['delete', 'firewall-drop'], 'Missing required argument: srcip'],
+    [['delete'], 'Not enough non-option arguments'],
     [['add'], 'Not enough non-option arguments'],
     [['journal', 'erase'], 'Invalid values'],
     [['sing'], 'Unknown argument: sing'],

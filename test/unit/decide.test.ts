@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ErrorCode } from '../../agent/errors.ts';
 import { decide } from '../../agent/policy/decide.ts';
 import { createGuard } from '../../agent/policy/guard.ts';
+import { findResponse } from '../../agent/policy/responses.ts';
 import type { Request } from '../../agent/words.ts';
 import { target } from './sample.ts';
 
@@ -12,7 +13,11 @@ const request: Request = {
   srcip: '203.0.113.7',
   origin: { dialect: 'native' },
 };
-const decided = (more: Partial<Request>) => decide({ ...request, ...more }, guard, []);
+const decided = (more: Partial<Request>) => {
+  const wish = { ...request, ...more };
+  const definition = findResponse(wish.response);
+  return decide(wish, { definition, guard, essential: [], newName: () => 'new' });
+};
 
 describe('a request', () => {
   test('comes to a response and a target', () => {

@@ -56,7 +56,17 @@ describe('the native dialect', () => {
       timeoutSeconds: 600,
       dryRun: true,
       forceProtected: true,
+      facts: { title: 'test', srcip: '203.0.113.7' },
       origin: { dialect: 'native', by: 'me', reason: 'test' },
+    });
+    const sha256 = 'AB'.repeat(32);
+    expect(
+      request({ ...add, user: 'bob', file: '/tmp/x', pid: 7, executable: '/bin/sh', sha256 }),
+    ).toMatchObject({
+      user: 'bob',
+      file: '/tmp/x',
+      process: { pid: 7, executable: '/bin/sh' },
+      facts: { user: 'bob', sha256: 'ab'.repeat(32) },
     });
     expect(request({ command: 'delete', response: 'x', forget: true })).toMatchObject({
       verb: 'delete',

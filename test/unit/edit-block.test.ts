@@ -23,7 +23,7 @@ import { editBlockText } from '../../agent/system/block-text.ts';
 import { changeFile, editBlock, readFileStep } from '../../agent/system/files.ts';
 import { replaceFile, takeSnapshot } from '../../agent/system/replace-file.ts';
 import { createCommandRunner } from '../../agent/system/run-command.ts';
-import type { EditBlockStep } from '../../platform/driver.ts';
+import type { EditBlockStep } from '../../platform/step.ts';
 import { requires } from '../requirements.ts';
 
 const block = { begin: '# begin', end: '# end', created: '# created' };

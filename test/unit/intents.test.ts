@@ -47,6 +47,7 @@ function carrierOf(options: {
         teardown: () => [],
       };
     },
+    examine: async (effects) => ({ fit: effects, settled: [] }),
     mend: async () => undefined,
     teardown: async () => {},
     takeDrift: () => false,

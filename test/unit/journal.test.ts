@@ -10,7 +10,7 @@ import { ArError } from '../../agent/errors.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { ActionState, Change, Intent, Order } from '../../agent/words.ts';
 import { requires } from '../requirements.ts';
-import { instance, order } from './sample.ts';
+import { instance, order, target } from './sample.ts';
 
 const now = 1_000_000;
 const minute = 60_000;
@@ -250,8 +250,8 @@ describe('what is asked of it', () => {
     const found = { response: 'firewall-drop', instance, reason: 'found' };
     journal.adopt(
       [
-        { ...found, target: a },
-        { ...found, target: b, deadlineAt: now + minute },
+        { ...found, target: target(a) },
+        { ...found, target: target(b), deadlineAt: now + minute },
       ],
       now,
     );
@@ -301,8 +301,8 @@ test('a batch is written down whole or not at all', () => {
   expect(journal.liveCount()).toBe(1);
   const states = [
     { id: before[0]?.id ?? 0, state: 'reverted' },
-    { id: 99, state: 'intended' },
-  ] as const;
+    { id: 99, state: 'nonsense' },
+  ] as unknown as Change[];
   expect(() => journal.settle(states, now)).toThrow(ArError);
   expect(journal.list('live', 9)).toEqual(before);
   expect(journal.liveCount()).toBe(1);

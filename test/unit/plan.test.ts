@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
-import { type Plan, planRequest } from '../../agent/plan.ts';
+import { type Plan, planEffect } from '../../agent/plan.ts';
 import { responses } from '../../agent/policy/responses.ts';
 import type { Action, Request } from '../../agent/words.ts';
 import { nftables } from '../../platform/linux/nftables.ts';
@@ -37,11 +37,12 @@ function plan(wish: Partial<Request>, holder?: Action): Promise<Plan> {
   const sources = {
     journal: { holder: () => holder },
     clock: { now: () => now },
-    choose: () => ({ why: 'chosen for new ones' }),
+    carrier,
+    why: 'chosen for new ones',
   };
   const request: Request = { verb: 'add', response: definition?.name ?? '', origin, ...wish };
   if (definition === undefined || target === undefined) throw new Error('nothing to plan with');
-  return planRequest(sources, carrier, request, { definition, target });
+  return planEffect(sources, request, { definition, target });
 }
 
 test('a new effect is planned with the driver that would be chosen, and says why', async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCommandRunner } from '../../agent/system/run-command.ts';
-import type { CommandStep } from '../../platform/driver.ts';
+import type { CommandStep } from '../../platform/step.ts';
 
 let folder: string;
 

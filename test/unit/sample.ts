@@ -1,11 +1,11 @@
 /** What the tests of the stages have in common: targets, orders, and a driver instance. */
 
 import type { Action, Instance, Order } from '../../agent/words.ts';
-import { parseTarget, type Target } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 
 export const instance: Instance = { driver: 'nftables', settings: { table: 'ar-exec' } };
 
-export function target(text: string): Target {
+export function target(text: string): AddressTarget {
   const parsed = parseTarget(text);
   if (parsed === undefined) throw new Error(`${text} is no target`);
   return parsed;

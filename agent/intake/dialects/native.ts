@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { Facts } from '../../../platform/driver.ts';
 import { ArError } from '../../errors.ts';
 import type { Request } from '../../words.ts';
 import type { Message } from '../ask.ts';
@@ -20,6 +21,10 @@ const act = {
   id,
   response: text(64),
   srcip: v.optional(text(256)),
+  user: v.optional(text(256)),
+  file: v.optional(text(4_096)),
+  pid: v.optional(integer),
+  executable: v.optional(text(4_096)),
   reason: v.optional(text(1_024)),
   by: v.optional(text(256)),
   dryRun: v.optional(v.boolean()),
@@ -31,6 +36,15 @@ const schemas = {
     ...act,
     command: v.literal('add'),
     timeoutSeconds: v.optional(integer),
+    sha256: v.optional(
+      v.custom<string>(
+        (value) => typeof value === 'string' && /^[0-9a-f]{64}$/i.test(value),
+        'it has to be 64 hexadecimal digits',
+      ),
+    ),
+    title: v.optional(text(1_024)),
+    text: v.optional(text(8_192)),
+    level: v.optional(v.pipe(integer, v.minValue(0), v.maxValue(16))),
     forceProtected: v.optional(v.boolean()),
   }),
   delete: v.strictObject({
@@ -79,13 +93,28 @@ function check(value: object): NativeMessage {
 }
 
 function toRequest(message: Extract<NativeMessage, { response: string }>): Request {
-  const { command: verb, response, srcip, dryRun } = message;
-  const origin = { dialect: 'native' as const, by: message.by, reason: message.reason };
-  if (message.command === 'delete') {
-    return { verb, response, srcip, dryRun, origin, forget: message.forget };
-  }
-  const { timeoutSeconds, forceProtected } = message;
-  return { verb, response, srcip, dryRun, origin, timeoutSeconds, forceProtected };
+  const { command: verb, response, srcip, user, file, pid, executable, dryRun } = message;
+  const request = {
+    verb,
+    response,
+    srcip,
+    user,
+    file,
+    process: pid === undefined && executable === undefined ? undefined : { pid, executable },
+    dryRun,
+    origin: { dialect: 'native' as const, by: message.by, reason: message.reason },
+  };
+  if (message.command === 'delete') return { ...request, forget: message.forget };
+  const { timeoutSeconds, forceProtected, title, text, level, sha256 } = message;
+  const facts: Facts = {
+    title: title ?? message.reason,
+    text,
+    level,
+    srcip,
+    user,
+    sha256: sha256?.toLowerCase(),
+  };
+  return { ...request, timeoutSeconds, forceProtected, facts };
 }
 
 function invalid(message: string): ArError {

@@ -4,6 +4,7 @@
  * carries the whole alert (Wazuh source: src/os_execd/execd.c, src/active-response/active_responses.c).
  */
 import * as v from 'valibot';
+import type { Facts } from '../../../platform/driver.ts';
 import { ArError } from '../../errors.ts';
 import type { Origin, Request } from '../../words.ts';
 import type { Message } from '../ask.ts';
@@ -37,12 +38,15 @@ export function parseWazuh4(value: object): Message {
   const message = parsed.output;
   const [, response = '', digits = ''] = /^(.*?)(\d*)$/s.exec(message.command) ?? [];
   const alert = message.parameters.alert;
-  const srcip = sourceAddress(member(alert, 'data'));
+  const data = member(alert, 'data');
+  const srcip = sourceAddress(data);
   const timeoutSeconds = Number(digits);
   const request: Request = {
     verb: 'add',
     response,
     srcip,
+    user: textAt(data, 'dstuser'),
+    facts: factsOf(alert, srcip, member(message.parameters, 'extra_args')),
     // Upstream takes no prefixes either: an alert must not be able to widen a block.
     hostOnly: true,
     timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds,
@@ -69,15 +73,36 @@ function sourceAddress(data: unknown): string | undefined {
 function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown): Origin {
   const rule = member(alert, 'rule');
   const by = [origin.module, origin.name].filter((one) => typeof one === 'string' && one !== '');
-  const reason = member(rule, 'description');
-  const ruleId = member(rule, 'id');
-  const alertId = member(alert, 'id');
   return {
     dialect: 'wazuh4',
     by: by.length === 0 ? undefined : by.join(' on ').slice(0, 256),
-    reason: typeof reason === 'string' ? reason.slice(0, 1_024) : undefined,
-    ruleId: isScalar(ruleId) ? String(ruleId).slice(0, 64) : undefined,
-    alertId: isScalar(alertId) ? String(alertId).slice(0, 64) : undefined,
+    reason: textAt(rule, 'description')?.slice(0, 1_024),
+    ruleId: scalarAt(rule, 'id'),
+    alertId: scalarAt(alert, 'id'),
+  };
+}
+
+/** What else the alert says; analysisd's names (Wazuh source: src/analysisd/format/to_json.c). */
+function factsOf(alert: unknown, srcip: string | undefined, extraArgs: unknown): Facts {
+  const rule = member(alert, 'rule');
+  const level = member(rule, 'level');
+  const groups = member(rule, 'groups');
+  const agent = member(alert, 'agent');
+  const alertAt = Date.parse(textAt(alert, 'timestamp') ?? '');
+  return {
+    title: textAt(rule, 'description')?.slice(0, 1_024),
+    text: textAt(alert, 'full_log')?.slice(0, 8_192),
+    level: typeof level === 'number' ? level : undefined,
+    ruleId: scalarAt(rule, 'id'),
+    groups: Array.isArray(groups) ? groups.filter(isText) : undefined,
+    alertId: scalarAt(alert, 'id'),
+    alertAt: Number.isNaN(alertAt) ? undefined : alertAt,
+    agentName: textAt(agent, 'name'),
+    agentId: scalarAt(agent, 'id'),
+    location: textAt(alert, 'location'),
+    srcip,
+    user: textAt(member(alert, 'data'), 'dstuser'),
+    extraArgs: Array.isArray(extraArgs) ? extraArgs.filter(isText) : undefined,
   };
 }
 
@@ -99,6 +124,20 @@ function member(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined;
+}
+
+function textAt(value: unknown, name: string): string | undefined {
+  const found = member(value, name);
+  return isText(found) ? found : undefined;
+}
+
+function scalarAt(value: unknown, name: string): string | undefined {
+  const found = member(value, name);
+  return isScalar(found) ? String(found).slice(0, 64) : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function isScalar(value: unknown): value is string | number {

@@ -1,0 +1,12 @@
+import type { Settings } from '../platform/driver.ts';
+import type { Config } from './config/settings.ts';
+
+/** What the configuration says of each driver's settings; what it leaves out has its default. */
+export function driverSettings(config: Config): Readonly<Record<string, Settings>> {
+  const xtables = { variant: config.iptablesVariant };
+  return {
+    ipset: xtables,
+    iptables: xtables,
+    'hosts-deny': { path: config.hostsDenyFile },
+  };
+}

@@ -1,0 +1,61 @@
+/** The single things that a driver can want done, as data. agent/system/ carries them out. */
+
+/**
+ * A command to run: an argument vector, never a shell line.
+ *
+ * `tool` is a plain program name; where it lives is looked up in a fixed list of system folders,
+ * never in the caller's PATH. `stdin` is written and closed. `deadlineMs` is how long the tool may
+ * take before it is killed together with everything it started.
+ */
+export interface CommandStep {
+  readonly kind: 'command';
+  readonly tool: string;
+  readonly args: readonly string[];
+  readonly stdin?: string;
+  readonly deadlineMs?: number;
+  /** The tool does nothing before it has read all of `stdin`: it may be started ahead of its work. */
+  readonly standby?: boolean;
+}
+
+/**
+ * A change to a block of lines of ours inside somebody else's file.
+ *
+ * The block stands at the top of the file, between the lines `begin` and `end`; every byte outside
+ * it is kept. A block without lines is taken out. A file that did not exist is created with the
+ * line `created` in its block, and removed again when the block goes and nothing else is in it.
+ */
+export interface EditBlockStep {
+  readonly kind: 'edit-block';
+  readonly path: string;
+  readonly block: { readonly begin: string; readonly end: string; readonly created: string };
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** Reads a file as text. A file that does not exist reads as empty. */
+export interface ReadFileStep {
+  readonly kind: 'read-file';
+  readonly path: string;
+}
+
+/** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
+export type Step = CommandStep | EditBlockStep | ReadFileStep;
+
+/**
+ * What came of a step. `failure` is absent when it succeeded:
+ * - `missing`: there is no such tool on this machine
+ * - `exit`: the tool ended with a status other than 0
+ * - `signal`: the tool was ended by a signal that was not ours
+ * - `timeout`: it took longer than its deadline and was killed with its process group
+ * - `io`: a file could not be read or written, or a process could not be started
+ */
+export interface StepResult {
+  readonly failure?: 'missing' | 'exit' | 'signal' | 'timeout' | 'io';
+  readonly exitCode?: number;
+  readonly stdout: string;
+  /** What the tool said of its failure, cut to a length that fits a log line. */
+  readonly stderr: string;
+}
+
+/** Carries out one step. The only way by which a plan reaches the machine. */
+export type Runner = (step: Step) => Promise<StepResult>;
