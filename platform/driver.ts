@@ -127,13 +127,48 @@ export interface Driver<T extends Target = Target> {
   apply(effects: readonly Effect<T>[]): Step[];
   /** Takes effects back. */
   revert(effects: readonly Effect<T>[]): Step[];
+  /** Read-only, for `ar-exec doctor`: what could keep effects from acting here, if it is usable. */
+  readonly diagnose?: Question<readonly Finding[]>;
 }
 
 /** How a driver comes into being: from its settings, which default to `defaults`. */
 export interface DriverKind<T extends Target = Target> {
   readonly name: string;
   readonly defaults: Settings;
+  /** A test wants it of every driver that is listed. */
+  readonly about?: About;
   make(settings: Settings): Driver<T>;
+}
+
+/** What a driver or a one-shot is, for people: the tables of docs/responses.md are made of it. */
+export interface About {
+  /** The operating systems that it is for: `Linux`, `FreeBSD`, `macOS`, `Windows` … */
+  readonly systems: readonly string[];
+  /** What it runs or changes to make an effect, or to do its one thing, in a few words. */
+  readonly add: string;
+  /** The same for taking an effect back; a one-shot has none. */
+  readonly remove?: string;
+  /** The elements of the configuration that change what it does. */
+  readonly options: readonly string[];
+}
+
+/**
+ * Something about this machine that a person should know; `ar-exec doctor` tells it:
+ * - `ok`: it is as it should be
+ * - `note`: worth knowing, and nothing has to be done
+ * - `warning`: something may not act, or not as one would think
+ * - `problem`: something does not act
+ */
+export interface Finding {
+  /** Its name, in kebab case: the same wherever it is found, and never another thing. */
+  readonly id: string;
+  readonly level: 'ok' | 'note' | 'warning' | 'problem';
+  /** What was found, one sentence. */
+  readonly what: string;
+  /** Why that matters. */
+  readonly why?: string | undefined;
+  /** What to do about it, with the very command where there is one. */
+  readonly remedy?: string | undefined;
 }
 
 /** What a response is told besides its target: the facts of the alert, as far as there are any. */
@@ -183,6 +218,8 @@ export interface OneShot<T extends Target = Target> {
   readonly probe: Question<Usability>;
   /** What to do, and a function that understands what came of it. */
   perform(target: T, facts: Facts): Question<Judgement>;
+  /** Read-only, for `ar-exec doctor`; see `Driver.diagnose`. */
+  readonly diagnose?: Question<readonly Finding[]>;
 }
 
 export interface OneShotTraits {
@@ -199,5 +236,6 @@ export interface OneShotTraits {
 export interface OneShotKind<T extends Target = Target> {
   readonly name: string;
   readonly defaults: Settings;
+  readonly about?: About;
   make(settings: Settings): OneShot<T>;
 }

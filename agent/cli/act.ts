@@ -8,7 +8,7 @@ import { print, printJson, remark } from './output.ts';
 import { showSteps } from './steps.ts';
 import { left, moment } from './time.ts';
 
-interface ActFlags extends CommonFlags {
+export interface ActFlags extends CommonFlags {
   readonly response: string;
   readonly srcip?: string | undefined;
   readonly user?: string | undefined;
@@ -110,7 +110,8 @@ async function actDirectly(flags: ActFlags, request: object): Promise<OutcomeRep
   return reply;
 }
 
-function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
+/** What the flags ask for, as it is sent to the agent. */
+export function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
   if (flags.srcip === '') {
     throw new ArError('address-missing', '--srcip is empty', 'Name an address or a prefix.');
   }

@@ -1,4 +1,4 @@
-import yargs, { type Argv } from 'yargs';
+import yargs, { type Argv, type CommandModule } from 'yargs';
 import { ArError, exitStatus } from '../errors.ts';
 import { version } from '../version.ts';
 import { addCommand, deleteCommand } from './act.ts';
@@ -9,28 +9,42 @@ import { printFailure } from './output.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
 
+/** Every subcommand. What it does is its `handler`. */
+export const commands = [
+  runCommand,
+  addCommand,
+  deleteCommand,
+  listCommand,
+  statusCommand,
+  configCommand,
+  journalCommand,
+] as readonly CommandModule<object, never>[];
+
 /** Understands the words of a command line and does what they say; resolves with the exit status. */
 export async function runCommandLine(words: readonly string[]): Promise<number> {
-  const parser = globalOptions(yargs([...words]))
-    .command(runCommand)
-    .command(addCommand)
-    .command(deleteCommand)
-    .command(listCommand)
-    .command(statusCommand)
-    .command(configCommand)
-    .command(journalCommand)
-    .demandCommand(1, 'Say what to do: run, add, delete, list, status, config, journal.')
+  try {
+    await parseCommandLine(words, commands);
+    return exitStatus.ok;
+  } catch (error) {
+    return printFailure(words.includes('--json'), error);
+  }
+}
+
+/** Runs the handler of the one among `known` that the words name. Throws `usage-invalid`. */
+export async function parseCommandLine(
+  words: readonly string[],
+  known: readonly CommandModule<object, never>[],
+): Promise<void> {
+  const names = known.map(({ command }) => String(command).split(' ')[0]).join(', ');
+  const parser = known
+    .reduce((all, one) => all.command(one), globalOptions(yargs([...words])))
+    .demandCommand(1, `Say what to do: ${names}.`)
     .strict()
     .fail((message, error) => {
       // If this returned, yargs would go on and run the command without what it did not understand.
       throw error ?? usageError(message);
     });
-  try {
-    await parser.parseAsync();
-    return exitStatus.ok;
-  } catch (error) {
-    return printFailure(words.includes('--json'), error);
-  }
+  await parser.parseAsync();
 }
 
 function globalOptions(parser: Argv) {

@@ -17,7 +17,7 @@ export interface ResponseDefinition {
   readonly summary: string;
 }
 
-/** The built-in responses. docs/responses.md has a row for each; a test holds the two together. */
+/** The built-in responses. The table of docs/responses.md is made from this list by `npm run docs`. */
 export const responses: readonly ResponseDefinition[] = [
   {
     name: 'firewall-drop',

@@ -16,6 +16,12 @@ const block = {
 export const hostsDeny: DriverKind<AddressTarget> = {
   name: 'hosts-deny',
   defaults: { path: '/etc/hosts.deny' },
+  about: {
+    systems: ['Linux'],
+    add: 'writes a line for it into hosts.deny',
+    remove: 'takes the line out',
+    options: ['hosts_deny_file'],
+  },
   make: (settings: Settings): Driver<AddressTarget> => {
     const path = settings['path'] ?? '/etc/hosts.deny';
     const edit = (add: readonly string[], remove: readonly string[]): Step[] => [

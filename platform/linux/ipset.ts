@@ -23,7 +23,17 @@ import {
 } from './xtables.ts';
 import { type Extra, probeTables } from './xtables-probe.ts';
 
-export const ipset: DriverKind<AddressTarget> = { name: 'ipset', defaults, make };
+export const ipset: DriverKind<AddressTarget> = {
+  name: 'ipset',
+  defaults,
+  about: {
+    systems: ['Linux'],
+    add: '`ipset`: puts it into a set whose packets a rule of `iptables` drops',
+    remove: '`ipset`: takes it out of the set',
+    options: ['iptables_variant'],
+  },
+  make,
+};
 
 /** ipset refuses a longer timeout (ipset(8); 32 bits of milliseconds in the kernel). */
 const longestSeconds = 2_147_483;

@@ -24,7 +24,17 @@ import {
 } from './xtables.ts';
 import { probeTables } from './xtables-probe.ts';
 
-export const iptables: DriverKind<AddressTarget> = { name: 'iptables', defaults, make };
+export const iptables: DriverKind<AddressTarget> = {
+  name: 'iptables',
+  defaults,
+  about: {
+    systems: ['Linux'],
+    add: '`iptables-restore`: adds a rule that drops its packets',
+    remove: '`iptables-restore`: deletes the rule',
+    options: ['iptables_variant'],
+  },
+  make,
+};
 
 function make(settings: Settings): Driver<AddressTarget> {
   return {

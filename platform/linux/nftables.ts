@@ -17,9 +17,9 @@ import type {
   Settings,
   Usability,
 } from '../driver.ts';
-import { parsePrinted } from '../printed.ts';
 import type { CommandStep, StepResult } from '../step.ts';
-import { type AddressTarget, isHost } from '../target.ts';
+import type { AddressTarget } from '../target.ts';
+import { readElement, setOf } from './nftables-elements.ts';
 
 /** Before the priority `filter` (0), where other rules decide: a drop is final, an accept is not. */
 const priority = -10;
@@ -31,6 +31,12 @@ const longestExpiryMs = 49_710 * dayMs;
 export const nftables: DriverKind<AddressTarget> = {
   name: 'nftables',
   defaults: { table: 'ar-exec' },
+  about: {
+    systems: ['Linux'],
+    add: '`nft`: puts it into a set whose packets are dropped',
+    remove: '`nft`: takes it out of the set',
+    options: [],
+  },
   make: (settings: Settings): Driver<AddressTarget> => {
     const table = settings['table'] ?? 'ar-exec';
     return {
@@ -60,11 +66,6 @@ export const nftables: DriverKind<AddressTarget> = {
     };
   },
 };
-
-/** The set a target lives in: `hosts4`, `nets4-24`, `hosts6`, `nets6-48` … */
-function setOf(target: AddressTarget): string {
-  return isHost(target) ? `hosts${target.family}` : `nets${target.family}-${target.prefixLength}`;
-}
 
 function nft(script: string, options: readonly string[] = []): CommandStep {
   return { kind: 'command', tool: 'nft', args: [...options, '-f', '-'], stdin: script };
@@ -257,39 +258,4 @@ function drops(set: string, expressions: readonly unknown[]): boolean {
     verdict !== undefined &&
     'drop' in verdict
   );
-}
-
-/** Elements are a bare value, or an object around it once they have a timeout. */
-function readElement(set: string, element: unknown): FoundEffect<AddressTarget> | undefined {
-  if (typeof element !== 'object' || element === null) return found(set, element);
-  if (!('elem' in element)) return found(set, element);
-  const { val, timeout, expires } = element.elem as {
-    val?: unknown;
-    timeout?: number;
-    expires?: number;
-  };
-  const target = found(set, val);
-  if (target === undefined || timeout === undefined) return target;
-  return { ...target, expiresInMs: (expires ?? timeout) * 1_000 };
-}
-
-function found(set: string, value: unknown): FoundEffect<AddressTarget> | undefined {
-  const length = /^nets[46]-(\d+)$/.exec(set)?.[1];
-  const text = typeof value === 'string' ? value : prefixText(value, length);
-  if (text === undefined) return undefined;
-  const target = parsePrinted(text);
-  return target === undefined || setOf(target) !== set ? undefined : { target };
-}
-
-/** Prefixes are listed as such, or by older versions as a range from the first to the last address. */
-function prefixText(value: unknown, length: string | undefined): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  if ('prefix' in value) {
-    const { addr, len } = value.prefix as { addr?: string; len?: number };
-    return `${addr}/${len}`;
-  }
-  if ('range' in value && length !== undefined) {
-    return `${(value.range as [string, string])[0]}/${length}`;
-  }
-  return undefined;
 }

@@ -38,6 +38,12 @@ const batchSize = 1_000;
 export const routeNull: DriverKind<AddressTarget> = {
   name: 'route-null',
   defaults: { protocol: defaultProtocol },
+  about: {
+    systems: ['Linux'],
+    add: '`ip`: adds a blackhole route to it',
+    remove: '`ip`: deletes the route',
+    options: [],
+  },
   make: (settings: Settings): Driver<AddressTarget> => {
     const protocol = settings['protocol'] ?? defaultProtocol;
     return {

@@ -1,63 +1,134 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { CommandModule } from 'yargs';
+import { type ActFlags, toRequest } from '../../agent/cli/act.ts';
+import { commands, parseCommandLine } from '../../agent/cli/command-line.ts';
 import { stepText } from '../../agent/cli/steps.ts';
-import { responses } from '../../agent/policy/responses.ts';
-import { drivers } from '../../platform/index.ts';
-import { parseTarget } from '../../platform/target.ts';
+import { parseLine } from '../../agent/intake/message.ts';
+import { decide } from '../../agent/policy/decide.ts';
+import { findResponse, responses } from '../../agent/policy/responses.ts';
+import type { Request } from '../../agent/words.ts';
+import { command as mend, page, withTables } from '../../build/responses-table.ts';
+import { drivers, oneShots } from '../../platform/index.ts';
+import type { Step } from '../../platform/step.ts';
+import { exampleSetup, pages, type ShownCommand, shownCommands } from './console-blocks.ts';
 import { readRows } from './read-table.ts';
 
-const page = readFileSync('docs/responses.md', 'utf8');
-const rows = readRows(page);
+const text = readFileSync(page, 'utf8');
+const kinds = [...drivers, ...oneShots];
 
-/** The text below a heading, up to the next one of the same or a higher level. */
-function section(text: string, level: number, name: string): string | undefined {
-  const mark = '#'.repeat(level);
-  const [, ...parts] = text.split(new RegExp(`^${mark} `, 'm'));
-  const part = parts.find((one) => one.startsWith(`\`${name}\`\n`));
-  return part?.split(new RegExp(`^#{2,${level}} `, 'm'))[0];
+test(`${page} is what "${mend}" makes of the code`, () => {
+  expect(withTables(text), `run: ${mend}`).toBe(text);
+});
+
+test('every response has a row, and every row a response', () => {
+  const rows = readRows(text).filter((row) => row.length === 10 && row[0] !== 'response');
+  expect(rows.map(([name]) => name)).toEqual(responses.map(({ name }) => name));
+});
+
+test('every name that is answered to is the name of one response only', () => {
+  const names = responses.flatMap(({ name, aliases }) => [name, ...(aliases ?? [])]);
+  expect(names).toEqual([...new Set(names)]);
+});
+
+test('every driver that a response names exists, and every one that exists is named', () => {
+  const named = new Set(responses.flatMap((response) => response.drivers));
+  expect([...named].sort()).toEqual(kinds.map(({ name }) => name).sort());
+});
+
+test('every page in docs/drivers/ has its driver', () => {
+  const names = globSync('docs/drivers/*.md').map((path) => basename(path, '.md'));
+  expect(names.sort()).toEqual(kinds.map(({ name }) => name).sort());
+});
+
+describe.each(kinds)('$name', (kind) => {
+  const file = `docs/drivers/${kind.name}.md`;
+
+  test('has a page, which begins with its name', () => {
+    expect(existsSync(file), `write ${file}`).toBe(true);
+    expect(readFileSync(file, 'utf8')).toMatch(new RegExp(`^# \`${kind.name}\`\n`));
+  });
+
+  test('says what it is, with options that exist', () => {
+    const rows = readRows(readFileSync('docs/configuration.md', 'utf8')).map(([name]) => name);
+    expect(kind.about?.systems).not.toEqual([]);
+    expect(kind.about?.options.filter((option) => !rows.includes(option))).toEqual([]);
+    const reverts = drivers.some(({ name }) => name === kind.name);
+    expect(kind.about?.remove !== undefined, 'what it does on delete').toBe(reverts);
+  });
+
+  test('shows on its page what it runs', async () => {
+    const shown = shownCommands(file).filter(({ words }) => words.includes('--dry-run'));
+    expect(shown.map(({ words: [verb] }) => verb)).toContain('add');
+    for (const one of shown) {
+      const plans = await plansOf(kind.name, one, exampleSetup(file));
+      const printed = one.output.filter((line) => !line.startsWith('ar-exec: ')).join('\n');
+      // What has to be set up first stands before; it depends on the machine.
+      const fits = plans.some(
+        (steps) => steps.length > 0 && printed.endsWith(steps.map(stepText).join('\n')),
+      );
+      expect(fits, `${one.line}\n${printed}\nis none of\n${JSON.stringify(plans)}`).toBe(true);
+    }
+  });
+});
+
+describe.each(pages().filter((one) => shownCommands(one).length > 0))('%s', (one) => {
+  test.each(shownCommands(one))('shows a command line that is understood: $line', async (shown) => {
+    await expect(flagsOf(shown)).resolves.toBeDefined();
+  });
+});
+
+/** What the driver could mean by the plan of a command: at first, or to move the end of what stands. */
+async function plansOf(
+  driver: string,
+  shown: ShownCommand,
+  { settings, memory }: ReturnType<typeof exampleSetup>,
+): Promise<(readonly Step[])[]> {
+  const request = await requestOf(shown);
+  const guard = { check: () => {} };
+  const definition = findResponse(request.response);
+  const { target, facts } = decide(request, {
+    definition,
+    guard,
+    essential: [],
+    newName: () => 'name',
+  });
+  expect(definition?.drivers, `${request.response} is not carried out by ${driver}`).toContain(
+    driver,
+  );
+  const oneShot = oneShots.find(({ name }) => name === driver);
+  if (oneShot !== undefined) {
+    return [oneShot.make({ ...oneShot.defaults, ...settings }).perform(target, facts ?? {}).steps];
+  }
+  const kind = drivers.find(({ name }) => name === driver);
+  if (kind === undefined) throw new Error(`there is no ${driver}`);
+  const made = kind.make({ ...kind.defaults, ...settings });
+  if (request.verb === 'delete') return [made.revert([{ target, memory }])];
+  const { timeoutSeconds: seconds } = request;
+  const expiresInMs = seconds === undefined ? undefined : seconds * 1_000;
+  const effect = { target, memory, facts, expiresInMs };
+  return [made.apply([effect]), made.apply([{ ...effect, standing: true }])];
 }
 
-describe.each(responses)('$name in docs/responses.md', ({ name, drivers: names }) => {
-  test('has a section, with one for each of its drivers', () => {
-    const text = section(page, 2, name) ?? '';
-    expect(text).not.toBe('');
-    const found = [...text.matchAll(/^### `(.+)`$/gm)].map(([, driver]) => driver);
-    expect(found).toEqual(names);
-  });
+async function requestOf(shown: ShownCommand): Promise<Request> {
+  const { verb, flags } = await flagsOf(shown);
+  if (verb !== 'add' && verb !== 'delete') throw new Error(`${shown.line} asks for no response`);
+  const message = parseLine(JSON.stringify(toRequest(verb, flags as ActFlags)));
+  if ('error' in message) throw message.error;
+  if (message.ask.kind !== 'act') throw new Error(`${shown.line} asks for no response`);
+  return message.ask.request;
+}
 
-  test('has a row that names its drivers in their order', () => {
-    const row = rows.find((cells) => cells[0] === name && cells.length === 4);
-    expect(row?.[2]).toBe(names.join(', '));
-  });
-});
-
-test('docs/responses.md has no response that does not exist', () => {
-  const found = [...page.matchAll(/^## `(.+)`$/gm)].map(([, response]) => response);
-  expect(found).toEqual(responses.map(({ name }) => name));
-});
-
-describe.each(drivers)('the driver $name in docs/responses.md', (kind) => {
-  const driver = kind.make({ ...kind.defaults, path: '/tmp/try/hosts.deny' });
-  const text = section(page, 3, kind.name) ?? '';
-  const target = parseTarget('203.0.113.7');
-  if (target === undefined) throw new Error('not an address');
-
-  test('has a row that tells whether its effects end by themselves', () => {
-    const row = rows.find((cells) => cells[0] === kind.name && cells.length === 2);
-    const { selfExpiring, longestExpiryMs } = driver.traits;
-    expect(row?.[1]).toBe(selfExpiring ? `yes, up to ${days(longestExpiryMs ?? 0)}` : 'no');
-  });
-
-  test.each([
-    ['add', driver.apply([{ target, expiresInMs: 600_000 }])],
-    ['delete', driver.revert([{ target }])],
-  ])('shows what it runs on %s', (_, steps) => {
-    for (const step of steps) expect(text).toContain(stepText(step));
-  });
-});
-
-function days(ms: number): string {
-  const hours = Math.floor(ms / 3_600_000);
-  const whole = Math.floor(hours / 24).toLocaleString('en-GB');
-  return hours % 24 === 0 ? `${whole} days` : `${whole} days and ${hours % 24} hours`;
+/** What the command line understands, without doing it. */
+async function flagsOf({ words }: ShownCommand): Promise<{ verb: string; flags: unknown }> {
+  let flags: unknown;
+  const deaf = commands.map((one) => ({
+    ...one,
+    handler: (given: unknown) => {
+      flags = given;
+    },
+  })) as CommandModule<object, never>[];
+  await parseCommandLine(words, deaf);
+  return { verb: words[0] ?? '', flags };
 }
