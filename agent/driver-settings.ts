@@ -8,5 +8,6 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     ipset: xtables,
     iptables: xtables,
     'hosts-deny': { path: config.hostsDenyFile },
+    'block-file': { folder: config.blockFolder },
   };
 }

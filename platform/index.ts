@@ -1,3 +1,4 @@
+import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { ipset } from './linux/ipset.ts';
@@ -6,7 +7,14 @@ import { nftables } from './linux/nftables.ts';
 import { routeNull } from './linux/route-null.ts';
 
 /** Every driver there is. Which one a response prefers is policy's business. */
-export const drivers: readonly DriverKind[] = [nftables, ipset, iptables, hostsDeny, routeNull];
+export const drivers: readonly DriverKind[] = [
+  nftables,
+  ipset,
+  iptables,
+  hostsDeny,
+  routeNull,
+  blockFile,
+];
 
 /** Every one-shot there is. */
 export const oneShots: readonly OneShotKind[] = [];

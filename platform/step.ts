@@ -38,8 +38,44 @@ export interface ReadFileStep {
   readonly path: string;
 }
 
+/**
+ * Makes and removes empty files in one folder, all at once. Those that it makes have the mode 1444: by
+ * the sticky bit they are known as ours, and no others are removed. A folder that is not there is made
+ * (its last part alone, mode 0755) and stays; a path with a link in it is refused.
+ */
+export interface NameFilesStep {
+  readonly kind: 'name-files';
+  /** The folder. */
+  readonly path: string;
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+}
+
+/** Lists a folder, without what is below; `stdout` is a FolderListing as JSON. Refuses links in its path. */
+export interface ListFolderStep {
+  readonly kind: 'list-folder';
+  readonly path: string;
+}
+
+export interface FolderListing {
+  readonly exists: boolean;
+  readonly entries: readonly {
+    readonly name: string;
+    readonly type: 'file' | 'folder' | 'link' | 'other';
+    /** Permission bits, with set-id and sticky. */
+    readonly mode: number;
+    /** Bytes. */
+    readonly size: number;
+  }[];
+}
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
-export type Step = CommandStep | EditBlockStep | ReadFileStep;
+export type Step =
+  | CommandStep
+  | EditBlockStep
+  | ReadFileStep
+  | NameFilesStep
+  | ListFolderStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:

@@ -45,6 +45,14 @@ export function stepText(step: Step): string {
       ].join('\n');
     case 'read-file':
       return `# read ${step.path}`;
+    case 'name-files':
+      return [
+        `# empty files in ${step.path}, mode 1444:`,
+        ...step.add.map((name) => `+ ${name}`),
+        ...step.remove.map((name) => `- ${name}`),
+      ].join('\n');
+    case 'list-folder':
+      return `# list ${step.path}`;
   }
 }
 

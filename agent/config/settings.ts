@@ -29,6 +29,8 @@ export interface Config {
   readonly iptablesVariant: 'nft' | 'legacy' | '';
   /** The file that host-deny edits. Default /etc/hosts.deny. */
   readonly hostsDenyFile: string;
+  /** The folder in which ip-customblock makes a file for each address. Default /ipblock. */
+  readonly blockFolder: string;
   /** What happens to standing effects when the agent is stopped. Default 'keep'. */
   readonly onStop: 'keep' | 'revert';
   /** The group that may use the socket, besides root. Default 'ar-exec'. */
@@ -65,6 +67,7 @@ export const settings = {
   widestPrefixIpv6: wholeNumber('widest_prefix_ipv6', 32, { min: 1, max: 128 }),
   iptablesVariant: oneOf('iptables_variant', '', ['nft', 'legacy', '']),
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
+  blockFolder: absolutePathOr('block_folder', '/ipblock'),
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),
   connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
@@ -98,6 +101,7 @@ export function readConfig(
     drivers: ours.drivers,
     iptablesVariant: valueOr(settings.iptablesVariant),
     hostsDenyFile: valueOr(settings.hostsDenyFile),
+    blockFolder: valueOr(settings.blockFolder),
     onStop: valueOr(settings.onStop),
     socketGroup: valueOr(settings.socketGroup),
     limits: {

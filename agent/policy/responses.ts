@@ -43,6 +43,14 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['route-null'],
     summary: 'discards what this machine would send to the address; packets from it still arrive',
   },
+  {
+    name: 'ip-customblock',
+    aliases: ['ip-customblock.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['block-file'],
+    summary: 'makes a file named by the address, for programs of your own that look for it',
+  },
 ];
 
 /** The built-in response that a name, or an alias of it, stands for. */

@@ -1,5 +1,6 @@
 import type { Runner } from '../../platform/step.ts';
 import { editBlock, readFileStep } from './files.ts';
+import { listFolder, nameFiles } from './name-files.ts';
 import { createCommandRunner } from './run-command.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
@@ -24,6 +25,10 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await editBlock(step, runCommand);
         case 'read-file':
           return await readFileStep(step);
+        case 'name-files':
+          return await nameFiles(step);
+        case 'list-folder':
+          return await listFolder(step);
       }
     } catch (error) {
       return { failure: 'io', stdout: '', stderr: String(error) };

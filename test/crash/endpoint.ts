@@ -164,6 +164,7 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
 function configuration(folder: string, { config }: Facility): string {
   return `<ossec_config><ar-exec>
     <hosts_deny_file>${join(folder, 'hosts.deny')}</hosts_deny_file>
+    <block_folder>${join(folder, 'ipblock')}</block_folder>
     <active_responses_log>${join(folder, 'active-responses.log')}</active_responses_log>
     ${config}
   </ar-exec></ossec_config>`;

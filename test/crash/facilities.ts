@@ -1,6 +1,7 @@
 /** The facilities that the agent is killed at work with, and what other people have there. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { blockFile } from '../../platform/any/block-file.ts';
 import { hostsDeny } from '../../platform/any/hosts-deny.ts';
 import type { DriverKind, Settings } from '../../platform/driver.ts';
 import { ipset } from '../../platform/linux/ipset.ts';
@@ -142,6 +143,32 @@ const withRouteNull: Facility = {
   foreign: (dump) => dump.replaceAll(/^.* proto 173 .*\n?/gm, ''),
 };
 
+const blockFolderOf = (folder: string): string => join(folder, 'ipblock');
+
+const withBlockFile: Facility = {
+  name: 'block-file',
+  needs: [],
+  response: 'ip-customblock',
+  kind: blockFile,
+  settings: (folder) => ({ folder: blockFolderOf(folder) }),
+  config: '',
+  plant: async (_, folder) => {
+    await mkdir(blockFolderOf(folder));
+    await writeFile(join(blockFolderOf(folder), '192.0.2.9'), '');
+    await writeFile(join(blockFolderOf(folder), '203.0.113.70'), 'since Monday\n');
+  },
+  dump: async (_, folder) => {
+    const names = (await readdir(blockFolderOf(folder))).sort();
+    const stats = names.map((name) => lstat(join(blockFolderOf(folder), name)));
+    return (await Promise.all(stats))
+      .map(({ mode, size, mtimeMs }, index) => {
+        return `${names[index]} ${mode.toString(8)} ${size} ${mtimeMs}\n`;
+      })
+      .join('');
+  },
+  foreign: (dump) => dump.replaceAll(/^\S+ 1014\d\d 0 .*\n/gm, ''),
+};
+
 export const facilities: readonly Facility[] = [
   withNftables,
   withTables(ipset, 'nft'),
@@ -149,4 +176,5 @@ export const facilities: readonly Facility[] = [
   withTables(iptables, 'legacy'),
   withHostsDeny,
   withRouteNull,
+  withBlockFile,
 ];

@@ -15,8 +15,11 @@ import {
 } from './moments.ts';
 
 const target = '203.0.113.7';
-/** Held all the time, with an end and without. */
-const bystanders = ['198.51.100.0/24', '2001:db8::7'] as const;
+/** Held all the time, with an end and without; a prefix, where the facility takes any. */
+const bystandersOf = ({ kind }: Facility): readonly [string, string] => {
+  const { prefixes } = kind.make(kind.defaults).traits;
+  return [prefixes ? '198.51.100.0/24' : '198.51.100.1', '2001:db8::7'];
+};
 
 for (const facility of facilities) {
   const { response } = facility;
@@ -41,11 +44,11 @@ for (const facility of facilities) {
       test.each(moments)('while it adds, %s', async (moment) => {
         await tried(facility, async (endpoint) => {
           await endpoint.startDoomed(at(moment, 'add'));
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           expect(await endpoint.ask(add)).toBeUndefined();
           await endpoint.death();
           await endpoint.start();
-          await holds(endpoint, moment === 'before-intent' ? undefined : 600);
+          await holds(endpoint, facility, moment === 'before-intent' ? undefined : 600);
         });
       });
 
@@ -54,12 +57,12 @@ for (const facility of facilities) {
         async (moment) => {
           await tried(facility, async (endpoint) => {
             await endpoint.startDoomed({ ...at(moment, 'add'), after: 1 });
-            await hold(endpoint, response);
+            await hold(endpoint, facility);
             expect(await endpoint.ask(add)).toMatchObject({ ok: true });
             expect(await endpoint.ask(again)).toBeUndefined();
             await endpoint.death();
             await endpoint.start();
-            await holds(endpoint, moment === 'before-intent' ? 600 : 1_200);
+            await holds(endpoint, facility, moment === 'before-intent' ? 600 : 1_200);
           });
         },
       );
@@ -67,12 +70,12 @@ for (const facility of facilities) {
       test.each(moments)('while it deletes, %s', async (moment) => {
         await tried(facility, async (endpoint) => {
           await endpoint.startDoomed(at(moment, 'delete'));
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           expect(await endpoint.ask(add)).toMatchObject({ ok: true });
           expect(await endpoint.ask(remove)).toBeUndefined();
           await endpoint.death();
           await endpoint.start();
-          await holds(endpoint, moment === 'before-intent' ? 600 : undefined);
+          await holds(endpoint, facility, moment === 'before-intent' ? 600 : undefined);
         });
       });
 
@@ -80,51 +83,51 @@ for (const facility of facilities) {
       test.each(momentsOfExpiry)('while it takes back what is due, %s', async (moment) => {
         await tried(facility, async (endpoint) => {
           await endpoint.startDoomed(at(moment, 'delete'));
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           expect(await endpoint.ask(brief)).toMatchObject({ ok: true });
           await endpoint.death();
           await endpoint.start();
-          await holds(endpoint, undefined);
+          await holds(endpoint, facility, undefined);
         });
       });
 
       test('and dead while a deadline passes', async () => {
         await tried(facility, async (endpoint) => {
           await endpoint.start();
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           const reply = await endpoint.ask(brief);
           await endpoint.kill();
           const left = Date.parse(reply?.until ?? '') - Date.now();
           await new Promise((resolve) => setTimeout(resolve, left + 1));
           await endpoint.start();
-          await holds(endpoint, undefined);
+          await holds(endpoint, facility, undefined);
         });
       });
 
       test.each(momentsOfRecovery)('while it recovers an addition, %s', async (moment) => {
         await tried(facility, async (endpoint) => {
           await endpoint.startDoomed(at('after-intent', 'add'));
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           await endpoint.ask(add);
           await endpoint.death();
           await endpoint.startDoomed(at(moment, 'recovery'));
           await endpoint.death();
           await endpoint.start();
-          await holds(endpoint, 600);
+          await holds(endpoint, facility, 600);
         });
       });
 
       test.each(momentsOfRecovery)('while it recovers a deletion, %s', async (moment) => {
         await tried(facility, async (endpoint) => {
           await endpoint.startDoomed(at('after-intent', 'delete'));
-          await hold(endpoint, response);
+          await hold(endpoint, facility);
           await endpoint.ask(add);
           await endpoint.ask(remove);
           await endpoint.death();
           await endpoint.startDoomed(at(moment, 'recovery'));
           await endpoint.death();
           await endpoint.start();
-          await holds(endpoint, undefined);
+          await holds(endpoint, facility, undefined);
         });
       });
     });
@@ -161,9 +164,9 @@ for (const facility of facilities) {
 }
 
 /** Holds the bystanders. */
-async function hold(endpoint: Endpoint, response: string): Promise<void> {
-  const [prefix, host] = bystanders;
-  const add = { command: 'add', response };
+async function hold(endpoint: Endpoint, facility: Facility): Promise<void> {
+  const [prefix, host] = bystandersOf(facility);
+  const add = { command: 'add', response: facility.response };
   const replies = [
     await endpoint.ask({ ...add, srcip: prefix, timeoutSeconds: 3_600 }),
     await endpoint.ask({ ...add, srcip: host }),
@@ -172,7 +175,12 @@ async function hold(endpoint: Endpoint, response: string): Promise<void> {
 }
 
 /** The bystanders and, if it is to end in so many seconds, the target stand, each of them once. */
-async function holds(endpoint: Endpoint, seconds: number | undefined): Promise<void> {
+async function holds(
+  endpoint: Endpoint,
+  facility: Facility,
+  seconds: number | undefined,
+): Promise<void> {
+  const bystanders = bystandersOf(facility);
   const wanted = new Map<string, number | undefined>([
     [bystanders[0], 3_600],
     [bystanders[1], undefined],

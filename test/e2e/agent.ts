@@ -74,6 +74,7 @@ export async function createHome(namespace: string, settings = ''): Promise<Home
     `<ar-exec>
       <active_responses_log>${home.managerLog}</active_responses_log>
       <hosts_deny_file>${home.hostsDeny}</hosts_deny_file>
+      <block_folder>${join(folder, 'ipblock')}</block_folder>
       ${settings}
     </ar-exec>`,
   );
