@@ -9,5 +9,6 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     iptables: xtables,
     'hosts-deny': { path: config.hostsDenyFile },
     'block-file': { folder: config.blockFolder },
+    'kill-process': config.killProcess,
   };
 }

@@ -26,6 +26,8 @@ export function createOneShotDesk(
   const queue: { readonly actions: readonly Action[]; done(outcome: Outcome | ArError): void }[] =
     [];
   const inWork = new Set<number>();
+  /** Begun by an agent before this one, which did not live to say what came of it. */
+  const begunBefore = new Set<number>();
   let running = 0;
   let lastStartedAt = Number.NEGATIVE_INFINITY;
   let trouble: string | undefined;
@@ -91,7 +93,11 @@ export function createOneShotDesk(
   /** One run for all of them. */
   const perform = async (actions: readonly Action[]): Promise<Outcome | ArError> => {
     const action = actions.at(-1) as Action;
-    const { steps, read } = oneShot.perform(action.target, action.facts ?? {});
+    const attempt = {
+      askedAt: action.createdAt,
+      maybeDone: action.attempts > 0 || begunBefore.has(action.id),
+    };
+    const { steps, read } = oneShot.perform(action.target, action.facts ?? {}, attempt);
     const results: StepResult[] = [];
     for (const step of steps) {
       const result = await run(step);
@@ -128,6 +134,7 @@ export function createOneShotDesk(
     const begun = journal.heldBy(instance);
     const why = 'the agent ended while it was at work; it is not done a second time';
     const now = clock.now();
+    for (const { id } of begun) begunBefore.add(id);
     const changes = begun.map(({ id, attempts }): Change => {
       const again = repeatable || attempts > 0;
       return again ? { id, state: 'intended', dueAt: now } : { id, state: 'failed', trouble: why };

@@ -53,6 +53,8 @@ const packages = {
   socat: ['socat', 'socat', 'socat', 'socat', 'socat'],
   procps: ['procps', 'procps-ng', 'procps', 'procps-ng', 'procps'],
   utilLinux: ['util-linux', 'util-linux', 'util-linux', 'util-linux', 'util-linux-misc'],
+  mount: ['mount', 'util-linux', 'util-linux', 'util-linux', 'mount'],
+  dash: Array(5).fill('dash'),
 };
 
 const tools = {
@@ -69,6 +71,9 @@ const tools = {
   socat: packages.socat,
   sysctl: packages.procps,
   unshare: packages.utilLinux,
+  setsid: packages.utilLinux,
+  mount: packages.mount,
+  dash: packages.dash,
   nsenter: packages.utilLinux,
 };
 

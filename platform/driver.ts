@@ -189,6 +189,8 @@ export interface Facts {
   readonly user?: string | undefined;
   /** Of the file that the alert is about, in lower-case hexadecimal. */
   readonly sha256?: string | undefined;
+  /** The same, for senders that know no other. */
+  readonly sha1?: string | undefined;
   /** What the manager's configuration says for this response (`extra_args`). */
   readonly extraArgs?: readonly string[] | undefined;
 }
@@ -217,9 +219,17 @@ export interface OneShot<T extends Target = Target> {
   /** Read-only: can it be done here? */
   readonly probe: Question<Usability>;
   /** What to do, and a function that understands what came of it. */
-  perform(target: T, facts: Facts): Question<Judgement>;
+  perform(target: T, facts: Facts, attempt?: Attempt): Question<Judgement>;
   /** Read-only, for `ar-exec doctor`; see `Driver.diagnose`. */
   readonly diagnose?: Question<readonly Finding[]>;
+}
+
+/** One try at a one-shot. */
+export interface Attempt {
+  /** When the agent was asked, in milliseconds since 1970. */
+  readonly askedAt: number;
+  /** A try before this one was begun, and may have done it. */
+  readonly maybeDone: boolean;
 }
 
 export interface OneShotTraits {

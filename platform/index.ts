@@ -3,6 +3,7 @@ import { hostsDeny } from './any/hosts-deny.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { ipset } from './linux/ipset.ts';
 import { iptables } from './linux/iptables.ts';
+import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
 import { routeNull } from './linux/route-null.ts';
 
@@ -17,4 +18,4 @@ export const drivers: readonly DriverKind[] = [
 ];
 
 /** Every one-shot there is. */
-export const oneShots: readonly OneShotKind[] = [];
+export const oneShots: readonly OneShotKind[] = [killProcess];

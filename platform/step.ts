@@ -69,13 +69,45 @@ export interface FolderListing {
   }[];
 }
 
+/**
+ * Ends a process, if it is still the one that is meant: it runs `executable` and has started before
+ * `startedBefore` (milliseconds since 1970; absent: now). SIGTERM first where `graceMs` is not 0, then
+ * SIGKILL. `family` ends with it what descends from it and what is in a session or process group that
+ * it leads. `never` are programs, and folders of programs, that are left alone.
+ *
+ * Answers on stdout with an `EndProcessAnswer`.
+ */
+export interface EndProcessStep {
+  readonly kind: 'end-process';
+  readonly pid: number;
+  readonly executable: string;
+  readonly startedBefore?: number | undefined;
+  readonly graceMs: number;
+  readonly family: boolean;
+  readonly never: readonly string[];
+}
+
+/**
+ * What became of a process, as JSON:
+ * - `ended`: by us; `others` counts those that ended with it
+ * - `gone`: it had ended before
+ * - `recycled`: the number is that of a process that started too late to be meant
+ * - `changed`, `protected`: it was left alone, and why
+ * - `lives`: it was told to end and has not
+ */
+export type EndProcessAnswer =
+  | { readonly outcome: 'ended'; readonly others: number }
+  | { readonly outcome: 'gone' }
+  | { readonly outcome: 'recycled' | 'changed' | 'protected' | 'lives'; readonly why: string };
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
   | EditBlockStep
   | ReadFileStep
   | NameFilesStep
-  | ListFolderStep;
+  | ListFolderStep
+  | EndProcessStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:

@@ -1,4 +1,4 @@
-import type { Step } from '../../platform/step.ts';
+import type { EndProcessStep, Step } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
@@ -53,7 +53,19 @@ export function stepText(step: Step): string {
       ].join('\n');
     case 'list-folder':
       return `# list ${step.path}`;
+    case 'end-process':
+      return endProcessText(step);
   }
+}
+
+/** What kill cannot do stands in comments. */
+function endProcessText({ pid, executable, startedBefore, graceMs, family }: EndProcessStep) {
+  const start = startedBefore === undefined ? 'now' : new Date(startedBefore).toISOString();
+  return [
+    `# if process ${pid} runs ${executable} and has started before ${start}:`,
+    ...(graceMs > 0 ? [`kill -TERM ${pid}  # and after ${graceMs / 1_000} s:`] : []),
+    `kill -KILL ${pid}${family ? '  # and what it has started' : ''}`,
+  ].join('\n');
 }
 
 function quote(word: string): string {

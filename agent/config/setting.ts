@@ -71,6 +71,20 @@ export function absolutePathOr(element: string, fallback: string): SettingWithDe
   return { ...absolutePath(element), fallback };
 }
 
+/** Absolute paths, kept one a line: no path has a line break in it. */
+export function pathList(element: string, fallback: readonly string[]): SettingWithDefault<string> {
+  return {
+    element,
+    form: 'absolute paths, separated by commas or line breaks',
+    fallback: fallback.join('\n'),
+    read(text) {
+      const paths = text.split(/[,\n]/).map((path) => path.trim());
+      const given = paths.filter((path) => path !== '');
+      return given.every((path) => readPath(path) !== undefined) ? given.join('\n') : undefined;
+    },
+  };
+}
+
 /** A group of the operating system, as shadow's useradd and BSD's pw take it. */
 export function groupName(element: string, fallback: string): SettingWithDefault<string> {
   return {

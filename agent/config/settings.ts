@@ -1,5 +1,6 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import { readManagerPart } from './manager-part.ts';
+import { neverEnded, quarantineRoots } from './path-defaults.ts';
 import { describePlace } from './place.ts';
 import type { Known } from './section-values.ts';
 import { readSections } from './sections.ts';
@@ -9,6 +10,7 @@ import {
   duration,
   groupName,
   oneOf,
+  pathList,
   wholeNumber,
 } from './setting.ts';
 import { readXml } from './xml.ts';
@@ -31,6 +33,19 @@ export interface Config {
   readonly hostsDenyFile: string;
   /** The folder in which ip-customblock makes a file for each address. Default /ipblock. */
   readonly blockFolder: string;
+  /** How kill-process ends a process, and which it never ends; platform/linux/kill-process.ts. */
+  readonly killProcess: {
+    readonly grace: string;
+    readonly family: 'no' | 'yes';
+    readonly clockSkew: string;
+    readonly never: string;
+  };
+  /** Where quarantine-file keeps files, and which it may take; platform/linux/quarantine.ts. */
+  readonly quarantine: {
+    readonly folder: string;
+    readonly roots: string;
+    readonly never: string;
+  };
   /** What happens to standing effects when the agent is stopped. Default 'keep'. */
   readonly onStop: 'keep' | 'revert';
   /** The group that may use the socket, besides root. Default 'ar-exec'. */
@@ -68,6 +83,13 @@ export const settings = {
   iptablesVariant: oneOf('iptables_variant', '', ['nft', 'legacy', '']),
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
+  killGrace: wholeNumber('kill_process/grace', 0, { min: 0, max: 60 }),
+  killFamily: oneOf('kill_process/family', 'no', ['no', 'yes']),
+  killClockSkew: wholeNumber('kill_process/clock_skew', 2, { min: 0, max: 300 }),
+  killNever: pathList('kill_process/never', neverEnded),
+  quarantineFolder: absolutePathOr('quarantine/folder', '/var/lib/ar-exec/quarantine'),
+  quarantineRoots: pathList('quarantine/roots', quarantineRoots),
+  quarantineNever: pathList('quarantine/never', []),
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),
   connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
@@ -102,6 +124,17 @@ export function readConfig(
     iptablesVariant: valueOr(settings.iptablesVariant),
     hostsDenyFile: valueOr(settings.hostsDenyFile),
     blockFolder: valueOr(settings.blockFolder),
+    killProcess: {
+      grace: String(valueOr(settings.killGrace)),
+      family: valueOr(settings.killFamily),
+      clockSkew: String(valueOr(settings.killClockSkew)),
+      never: valueOr(settings.killNever),
+    },
+    quarantine: {
+      folder: valueOr(settings.quarantineFolder),
+      roots: valueOr(settings.quarantineRoots),
+      never: valueOr(settings.quarantineNever),
+    },
     onStop: valueOr(settings.onStop),
     socketGroup: valueOr(settings.socketGroup),
     limits: {

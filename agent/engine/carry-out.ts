@@ -144,7 +144,7 @@ async function runSteps(run: Runner, steps: readonly Step[]): Promise<Failure | 
   for (const step of steps) {
     const result = await run(step);
     if (result.failure !== undefined) {
-      const what = step.kind === 'command' ? step.tool : step.path;
+      const what = 'tool' in step ? step.tool : 'path' in step ? step.path : step.kind;
       const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;
       return {
         failure: result.failure,

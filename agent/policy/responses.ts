@@ -51,6 +51,14 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['block-file'],
     summary: 'makes a file named by the address, for programs of your own that look for it',
   },
+  {
+    name: 'kill-process',
+    target: 'process',
+    stateful: false,
+    drivers: ['kill-process'],
+    wantsFacts: true,
+    summary: 'ends a process, if the program that is named runs under its number',
+  },
 ];
 
 /** The built-in response that a name, or an alias of it, stands for. */

@@ -1,4 +1,5 @@
 import type { Runner } from '../../platform/step.ts';
+import { endProcess } from './end-process.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
 import { createCommandRunner } from './run-command.ts';
@@ -29,6 +30,8 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await nameFiles(step);
         case 'list-folder':
           return await listFolder(step);
+        case 'end-process':
+          return await endProcess(step);
       }
     } catch (error) {
       return { failure: 'io', stdout: '', stderr: String(error) };

@@ -4,7 +4,7 @@ import type { Step, StepResult } from '../../platform/step.ts';
 export function show(steps: readonly Step[]): string {
   return steps
     .map((step) => {
-      if (step.kind !== 'command') return `${step.kind} ${step.path}\n`;
+      if (step.kind !== 'command') return `${step.kind} ${'path' in step ? step.path : ''}\n`;
       const line = `$ ${[step.tool, ...step.args].join(' ')}\n`;
       return step.stdin === undefined ? line : `${line}${step.stdin}`;
     })

@@ -53,6 +53,17 @@ describe('settings', () => {
         drivers: new Map(),
         iptablesVariant: '',
         hostsDenyFile: '/etc/hosts.deny',
+        killProcess: {
+          grace: '0',
+          family: 'no',
+          clockSkew: '2',
+          never: expect.stringMatching(/^\/usr\/lib\/systemd\n.*sshd/s),
+        },
+        quarantine: {
+          folder: '/var/lib/ar-exec/quarantine',
+          roots: expect.stringMatching(/^\/home\n\/root\n.*\n\/usr\/local$/s),
+          never: '',
+        },
         onStop: 'keep',
         socketGroup: 'ar-exec',
         limits: {
@@ -79,6 +90,14 @@ describe('settings', () => {
       <driver response='host-deny'>hosts-deny</driver>
       <iptables_variant>legacy</iptables_variant>
       <hosts_deny_file>/srv/deny</hosts_deny_file>
+      <kill_process>
+        <grace>5</grace> <family>yes</family> <clock_skew>0</clock_skew>
+        <never>/opt/a b/c,
+          /opt/d</never>
+      </kill_process>
+      <quarantine>
+        <folder>/srv/held</folder> <roots>/data</roots> <never>/data/a, /data/b</never>
+      </quarantine>
       <on_stop>revert</on_stop> <socket_group>soc</socket_group>
       <limits>
         <connections>8</connections> <message_bytes>4096</message_bytes>
@@ -101,6 +120,8 @@ describe('settings', () => {
       ]),
       iptablesVariant: 'legacy',
       hostsDenyFile: '/srv/deny',
+      killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
+      quarantine: { folder: '/srv/held', roots: '/data', never: '/data/a\n/data/b' },
       onStop: 'revert',
       socketGroup: 'soc',
       limits: { connections: 8, messageBytes: 4096, pendingRequests: 9, activeActions: 10 },
@@ -137,6 +158,8 @@ describe('settings', () => {
     ['<hosts_deny_file>hosts.deny</hosts_deny_file>', 'an absolute path'],
     ['<hosts_deny_file>/etc/../x</hosts_deny_file>', 'an absolute path'],
     ['<log_file>/var/log/</log_file>', 'an absolute path'],
+    ['<quarantine><roots>/a, b</roots></quarantine>', 'absolute paths, separated'],
+    ['<quarantine><roots>/a/../b</roots></quarantine>', 'absolute paths, separated'],
     ['<log_file>/var/l\nog</log_file>', 'an absolute path'],
     ['<socket_group>a b</socket_group>', 'a group name'],
   ])('out of bounds are refused with their place: %s', (element, form) => {
