@@ -9,6 +9,7 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     iptables: xtables,
     'hosts-deny': { path: config.hostsDenyFile },
     'block-file': { folder: config.blockFolder },
+    'restart-agent': { home: config.managerHome },
     'kill-process': config.killProcess,
   };
 }

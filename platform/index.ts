@@ -5,6 +5,7 @@ import { ipset } from './linux/ipset.ts';
 import { iptables } from './linux/iptables.ts';
 import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
+import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
 
 /** Every driver there is. Which one a response prefers is policy's business. */
@@ -18,4 +19,4 @@ export const drivers: readonly DriverKind[] = [
 ];
 
 /** Every one-shot there is. */
-export const oneShots: readonly OneShotKind[] = [killProcess];
+export const oneShots: readonly OneShotKind[] = [killProcess, restartAgent];

@@ -4,7 +4,8 @@
  * A command to run: an argument vector, never a shell line.
  *
  * `tool` is a plain program name; where it lives is looked up in a fixed list of system folders,
- * never in the caller's PATH. `stdin` is written and closed. `deadlineMs` is how long the tool may
+ * never in the caller's PATH. Or it is an absolute path, run only if nobody but root (or the agent's
+ * own user) can change what is there; see CheckExecutableStep. `stdin` is written and closed. `deadlineMs` is how long the tool may
  * take before it is killed together with everything it started.
  */
 export interface CommandStep {
@@ -15,6 +16,14 @@ export interface CommandStep {
   readonly deadlineMs?: number;
   /** The tool does nothing before it has read all of `stdin`: it may be started ahead of its work. */
   readonly standby?: boolean;
+  /** It starts others that go on, and may hold its pipes: it is over when the tool itself ends. */
+  readonly leavesDaemons?: boolean;
+}
+
+/** Looks whether an executable may be run: it is there, and only root (or we) can change or replace it. */
+export interface CheckExecutableStep {
+  readonly kind: 'check-executable';
+  readonly path: string;
 }
 
 /**
@@ -107,6 +116,7 @@ export type Step =
   | ReadFileStep
   | NameFilesStep
   | ListFolderStep
+  | CheckExecutableStep
   | EndProcessStep;
 
 /**

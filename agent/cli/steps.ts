@@ -53,6 +53,8 @@ export function stepText(step: Step): string {
       ].join('\n');
     case 'list-folder':
       return `# list ${step.path}`;
+    case 'check-executable':
+      return `# look whether only root can change ${step.path}`;
     case 'end-process':
       return endProcessText(step);
   }

@@ -33,6 +33,8 @@ export interface Config {
   readonly hostsDenyFile: string;
   /** The folder in which ip-customblock makes a file for each address. Default /ipblock. */
   readonly blockFolder: string;
+  /** Where the manager's agent is installed. Default /var/ossec. */
+  readonly managerHome: string;
   /** How kill-process ends a process, and which it never ends; platform/linux/kill-process.ts. */
   readonly killProcess: {
     readonly grace: string;
@@ -83,6 +85,7 @@ export const settings = {
   iptablesVariant: oneOf('iptables_variant', '', ['nft', 'legacy', '']),
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
+  managerHome: absolutePathOr('manager_home', '/var/ossec'),
   killGrace: wholeNumber('kill_process/grace', 0, { min: 0, max: 60 }),
   killFamily: oneOf('kill_process/family', 'no', ['no', 'yes']),
   killClockSkew: wholeNumber('kill_process/clock_skew', 2, { min: 0, max: 300 }),
@@ -124,6 +127,7 @@ export function readConfig(
     iptablesVariant: valueOr(settings.iptablesVariant),
     hostsDenyFile: valueOr(settings.hostsDenyFile),
     blockFolder: valueOr(settings.blockFolder),
+    managerHome: valueOr(settings.managerHome),
     killProcess: {
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),

@@ -52,6 +52,22 @@ export const responses: readonly ResponseDefinition[] = [
     summary: 'makes a file named by the address, for programs of your own that look for it',
   },
   {
+    name: 'restart-wazuh',
+    aliases: ['restart.sh'],
+    target: 'named',
+    stateful: false,
+    drivers: ['restart-agent'],
+    summary: "restarts the manager's agent on this machine",
+  },
+  {
+    name: 'restart-ossec',
+    aliases: ['restart-ossec.sh'],
+    target: 'named',
+    stateful: false,
+    drivers: ['restart-agent'],
+    summary: "restarts the manager's agent on this machine",
+  },
+  {
     name: 'kill-process',
     target: 'process',
     stateful: false,

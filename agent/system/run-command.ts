@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { CommandStep, StepResult } from '../../platform/step.ts';
+import { checkExecutable } from './check-executable.ts';
 import { type Child, startChild } from './child.ts';
 import { createStandby } from './standby.ts';
 
@@ -25,31 +26,32 @@ export function createCommandRunner(
   const environment = { PATH: folders.join(delimiter), LC_ALL: 'C' };
 
   return async (step) => {
-    const file = await locate(step.tool, folders, found);
-    if (file === undefined) {
-      return {
-        failure: 'missing',
-        stdout: '',
-        stderr: `${step.tool} is not in ${folders.join(', ')}`,
-      };
-    }
+    const located = await locate(step.tool, folders, found);
+    if (typeof located !== 'string') return located;
+    const file = located;
     const begin = (): Child => startChild(file, step, environment);
     const key = [step.tool, ...step.args].join('\0');
     const child = (step.standby === true ? standby.take(key) : undefined) ?? begin();
     // A tool that ended without reading has a result that says so.
     child.stdin.on('error', () => {});
     child.stdin.end(step.stdin ?? '');
-    const result = await withDeadline(child, step.deadlineMs ?? defaultDeadlineMs);
+    const result = await withDeadline(child, step);
     if (step.standby === true) standby.prepare(key, begin);
     return result;
   };
 }
 
+/** The file of a tool, or why there is none that may be run. */
 async function locate(
   tool: string,
   folders: readonly string[],
   found: Map<string, string>,
-): Promise<string | undefined> {
+): Promise<string | StepResult> {
+  // Looked at each time: only the folders above are known to be root's for ever.
+  if (tool.startsWith('/')) {
+    const checked = await checkExecutable({ kind: 'check-executable', path: tool });
+    return checked.failure === undefined ? checked.stdout : checked;
+  }
   const known = found.get(tool);
   if (known !== undefined) return known;
   for (const folder of folders) {
@@ -63,10 +65,12 @@ async function locate(
       return file;
     }
   }
-  return undefined;
+  const stderr = `${tool} is not in ${folders.join(', ')}`;
+  return { failure: 'missing', stdout: '', stderr };
 }
 
-async function withDeadline(child: Child, deadlineMs: number): Promise<StepResult> {
+async function withDeadline(child: Child, step: CommandStep): Promise<StepResult> {
+  const { deadlineMs = defaultDeadlineMs, leavesDaemons = false } = step;
   let killed = false;
   let grace: NodeJS.Timeout | undefined;
   let giveUp: () => void = () => {};
@@ -83,13 +87,36 @@ async function withDeadline(child: Child, deadlineMs: number): Promise<StepResul
       giveUp();
     }, pipeGraceMs);
   }, deadlineMs);
-  const result = await Promise.race([child, givenUp]);
+  const result = await Promise.race([
+    child.then(toStepResult),
+    givenUp,
+    ...(leavesDaemons ? [withoutPipes(child)] : []),
+  ]);
   clearTimeout(deadline);
   clearTimeout(grace);
   if (killed || result === undefined) {
     return { failure: 'timeout', stdout: '', stderr: `killed after ${deadlineMs} ms` };
   }
-  return toStepResult(result);
+  return result;
+}
+
+/** The result of a tool whose pipes others hold open: a moment after its end, with what was said. */
+async function withoutPipes(child: Child): Promise<StepResult> {
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].on('data', (chunk: Buffer) => {
+      said[name] = `${said[name]}${String(chunk)}`.slice(-stderrLimitCharacters);
+    });
+  }
+  const [exitCode, signal] = await new Promise<[number | null, string | null]>((resolve) => {
+    child.nodeChildProcess.once('exit', (code, by) => resolve([code, by]));
+  });
+  await new Promise((resolve) => setTimeout(resolve, pipeGraceMs));
+  child.stdout.destroy();
+  child.stderr.destroy();
+  if (exitCode === 0) return { exitCode, ...said };
+  if (exitCode !== null) return { failure: 'exit', exitCode, ...said };
+  return { failure: 'signal', stdout: '', stderr: said.stderr || `ended by ${signal}` };
 }
 
 function killGroup(pid: number | undefined): void {

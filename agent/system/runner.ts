@@ -1,5 +1,6 @@
 import type { Runner } from '../../platform/step.ts';
 import { endProcess } from './end-process.ts';
+import { checkExecutable } from './check-executable.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
 import { createCommandRunner } from './run-command.ts';
@@ -30,6 +31,8 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await nameFiles(step);
         case 'list-folder':
           return await listFolder(step);
+        case 'check-executable':
+          return await checkExecutable(step);
         case 'end-process':
           return await endProcess(step);
       }
