@@ -53,6 +53,8 @@ describe('settings', () => {
         drivers: new Map(),
         iptablesVariant: '',
         hostsDenyFile: '/etc/hosts.deny',
+        blockFolder: '/ipblock',
+        managerHome: '/var/ossec',
         killProcess: {
           grace: '0',
           family: 'no',
@@ -90,6 +92,7 @@ describe('settings', () => {
       <driver response='host-deny'>hosts-deny</driver>
       <iptables_variant>legacy</iptables_variant>
       <hosts_deny_file>/srv/deny</hosts_deny_file>
+      <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
       <kill_process>
         <grace>5</grace> <family>yes</family> <clock_skew>0</clock_skew>
         <never>/opt/a b/c,
@@ -120,6 +123,8 @@ describe('settings', () => {
       ]),
       iptablesVariant: 'legacy',
       hostsDenyFile: '/srv/deny',
+      blockFolder: '/srv/blocked',
+      managerHome: '/opt/ossec',
       killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
       quarantine: { folder: '/srv/held', roots: '/data', never: '/data/a\n/data/b' },
       onStop: 'revert',
