@@ -7,7 +7,7 @@ import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
 import { driverSettings } from './driver-settings.ts';
 import { createCarrier } from './engine/carry-out.ts';
-import { choose } from './engine/choose.ts';
+import { type Choice, choose } from './engine/choose.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { decide } from './policy/decide.ts';
@@ -28,7 +28,14 @@ export interface Composed {
   readonly flow: Flow;
   readonly journal: Journal;
   readonly clock: Clock;
-  readonly probes: readonly { readonly driver: string; readonly usability: Usability }[];
+  /** Every driver and one-shot: what its probe said, and how it would be set up. */
+  readonly probes: readonly {
+    readonly driver: string;
+    readonly instance: Instance;
+    readonly usability: Usability;
+  }[];
+  /** What each response would be carried out by now. */
+  readonly chosen: ReadonlyMap<string, Choice>;
   /** Why each response has the driver it has, a line each. */
   readonly choices: readonly string[];
 }
@@ -103,7 +110,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       responses.find((response) => response.drivers.includes(driver))?.name ?? driver,
   });
   const choices = [...chosen.values()].map(({ why }) => why);
-  return { flow, journal, clock, probes, choices };
+  return { flow, journal, clock, probes, chosen, choices };
 }
 
 async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {

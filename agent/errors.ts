@@ -15,6 +15,7 @@ export const exitStatus = {
   journal: 7,
   config: 8,
   busy: 9,
+  unwell: 10,
 } as const;
 
 /** Every code, with the exit status that the command line ends with. */

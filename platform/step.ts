@@ -109,6 +109,16 @@ export type EndProcessAnswer =
   | { readonly outcome: 'gone' }
   | { readonly outcome: 'recycled' | 'changed' | 'protected' | 'lives'; readonly why: string };
 
+/**
+ * Reads which libraries a program asks for, and which of `words` are in it; it is not run. `stdout` is
+ * JSON, `{"needed": […], "mentions": […]}`, and empty when there is no such file.
+ */
+export interface ReadProgramStep {
+  readonly kind: 'read-program';
+  readonly path: string;
+  readonly words: readonly string[];
+}
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
@@ -117,7 +127,8 @@ export type Step =
   | NameFilesStep
   | ListFolderStep
   | CheckExecutableStep
-  | EndProcessStep;
+  | EndProcessStep
+  | ReadProgramStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:

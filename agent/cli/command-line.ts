@@ -3,9 +3,10 @@ import { ArError, exitStatus } from '../errors.ts';
 import { version } from '../version.ts';
 import { addCommand, deleteCommand } from './act.ts';
 import { configCommand } from './config-check.ts';
+import { doctorCommand } from './doctor.ts';
 import { journalCommand } from './journal-rebuild.ts';
 import { listCommand } from './list.ts';
-import { printFailure } from './output.ts';
+import { Ended, printFailure } from './output.ts';
 import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
 
@@ -16,6 +17,7 @@ export const commands = [
   deleteCommand,
   listCommand,
   statusCommand,
+  doctorCommand,
   configCommand,
   journalCommand,
 ] as readonly CommandModule<object, never>[];
@@ -26,6 +28,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     await parseCommandLine(words, commands);
     return exitStatus.ok;
   } catch (error) {
+    if (error instanceof Ended) return error.status;
     return printFailure(words.includes('--json'), error);
   }
 }

@@ -6,6 +6,16 @@ interface Failure {
   readonly hint: string;
 }
 
+/** Ends a command that has said all there is to say, with an exit status of its own. */
+export class Ended extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(`ended with status ${status}`);
+    this.status = status;
+  }
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }

@@ -44,6 +44,7 @@ export function stepText(step: Step): string {
         ...step.remove.map((line) => `- ${line}`),
       ].join('\n');
     case 'read-file':
+    case 'read-program':
       return `# read ${step.path}`;
     case 'name-files':
       return [

@@ -3,6 +3,7 @@ import { endProcess } from './end-process.ts';
 import { checkExecutable } from './check-executable.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
+import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
@@ -27,6 +28,8 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await editBlock(step, runCommand);
         case 'read-file':
           return await readFileStep(step);
+        case 'read-program':
+          return await readProgram(step);
         case 'name-files':
           return await nameFiles(step);
         case 'list-folder':

@@ -5,6 +5,7 @@
 import type { Driver, DriverKind, Effect, Reading, Settings, Usability } from '../driver.ts';
 import type { Step, StepResult } from '../step.ts';
 import { type AddressTarget, isHost, parseTarget } from '../target.ts';
+import { wrappedServices } from './wrapped-services.ts';
 
 /** Never to be changed: an agent finds the block of an older one by these lines. */
 const block = {
@@ -47,6 +48,7 @@ export const hostsDeny: DriverKind<AddressTarget> = {
       container: () => undefined,
       apply: (effects) => edit(linesOf(effects), []),
       revert: (effects) => edit([], linesOf(effects)),
+      diagnose: wrappedServices(path),
     };
   },
 };

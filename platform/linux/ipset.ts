@@ -21,6 +21,7 @@ import {
   readTables,
   restore,
 } from './xtables.ts';
+import { xtablesFindings } from './xtables-findings.ts';
 import { type Extra, probeTables } from './xtables-probe.ts';
 
 export const ipset: DriverKind<AddressTarget> = {
@@ -66,6 +67,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     revert: (effects) => [
       ipsetRestore(effects.map(({ target }) => `del ${setOf(target)} ${target.text}`)),
     ],
+    diagnose: xtablesFindings(settings),
   };
 }
 

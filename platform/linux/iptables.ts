@@ -22,6 +22,7 @@ import {
   renewJumps,
   restore,
 } from './xtables.ts';
+import { xtablesFindings } from './xtables-findings.ts';
 import { probeTables } from './xtables-probe.ts';
 
 export const iptables: DriverKind<AddressTarget> = {
@@ -48,6 +49,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     container: ({ family }) => containerOf(family),
     apply: (effects) => plan(settings, effects, 'apply'),
     revert: (effects) => plan(settings, effects, 'revert'),
+    diagnose: xtablesFindings(settings),
   };
 }
 

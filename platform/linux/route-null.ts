@@ -18,6 +18,7 @@ import type {
 } from '../driver.ts';
 import type { CommandStep, StepResult } from '../step.ts';
 import { type AddressTarget, parseTarget } from '../target.ts';
+import { earlyRules } from './early-rules.ts';
 
 type Family = 4 | 6;
 
@@ -58,6 +59,7 @@ export const routeNull: DriverKind<AddressTarget> = {
       container: () => undefined,
       apply: (effects) => [batch('add', effects, protocol)],
       revert: (effects) => [batch('del', effects, protocol)],
+      diagnose: earlyRules,
     };
   },
 };

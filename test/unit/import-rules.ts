@@ -12,7 +12,7 @@ export interface Source {
   readonly text: string;
 }
 
-const stages = ['intake', 'policy', 'journal', 'engine', 'system', 'observe', 'config'];
+const stages = ['intake', 'policy', 'journal', 'engine', 'system', 'observe', 'config', 'doctor'];
 /** Words and errors: every file of agent/ may use them. */
 const leaves = ['agent/errors.ts', 'agent/words.ts'];
 /** The other files of agent/ put the stages together. These are for the ones named here alone. */

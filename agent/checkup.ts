@@ -1,0 +1,194 @@
+/** Gathers what `ar-exec doctor` tells: asks the machine and the agent, and changes nothing. */
+import { release } from 'node:os';
+import { dirname } from 'node:path';
+import { checks } from '../platform/checks.ts';
+import type { Finding, Question } from '../platform/driver.ts';
+import { drivers, oneShots } from '../platform/index.ts';
+import type { Runner, Step } from '../platform/step.ts';
+import { type Composed, compose } from './compose.ts';
+import { defaultPaths } from './config/default-paths.ts';
+import { type Loaded, loadConfig } from './config/load.ts';
+import { readConfig } from './config/settings.ts';
+import {
+  type AgentAnswer,
+  type AgentStatus,
+  agentFindings,
+  describeAgent,
+} from './doctor/agent-findings.ts';
+import { readDistribution } from './doctor/packages.ts';
+import { groupFindings, journalFindings, logFindings } from './doctor/place-findings.ts';
+import { type Report, type ResponseState, sortFindings } from './doctor/report.ts';
+import { driverState, responseFindings } from './doctor/response-findings.ts';
+import { ArError } from './errors.ts';
+import { ask } from './intake/client.ts';
+import { knownNames } from './known-names.ts';
+import { responses } from './policy/responses.ts';
+import { groupId } from './system/folders.ts';
+import { lookAtPlace } from './system/place.ts';
+import { createRunner } from './system/runner.ts';
+import { version } from './version.ts';
+
+/** An agent that works takes milliseconds. */
+const answerMs = 10_000;
+const kinds = [...drivers, ...oneShots];
+
+/** Where to look; what is absent has its default. */
+interface Places {
+  readonly config?: string;
+  readonly state?: string;
+  readonly socket?: string;
+}
+
+/** Looks at everything that a report tells. */
+export async function examineAll(places: Places): Promise<Report> {
+  const { loaded, findings: configFindings } = await load(places.config);
+  const { config } = loaded;
+  const run = createRunner();
+  const socket = places.socket ?? defaultPaths().socket;
+  const uid = process.getuid?.() ?? 0;
+
+  const osRelease = await run({ kind: 'read-file', path: '/etc/os-release' });
+  const distribution = readDistribution(osRelease.stdout);
+  const { composed, missing } = await probe(config, run);
+  const states = composed.probes.map(({ driver, usability }) =>
+    driverState(driver, usability, missing(driver), distribution),
+  );
+  const possible = responsesNow(loaded, composed);
+  const agent = await askAgent(socket);
+  const findings = [
+    ...configFindings,
+    ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0 }),
+    ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
+    ...(await placeFindings(loaded, places, uid)),
+    ...(await answers(run, questions(composed))),
+  ];
+  return {
+    ok: !findings.some(({ level }) => level === 'problem'),
+    version,
+    system: `${distribution.name}, kernel ${release()}`,
+    config: loaded.file ?? null,
+    agent: describeAgent(agent),
+    drivers: states,
+    responses: possible,
+    findings: sortFindings(findings),
+  };
+}
+
+/** Without a configuration that can be used the rest is looked at as with none. */
+async function load(file: string | undefined): Promise<{ loaded: Loaded; findings: Finding[] }> {
+  try {
+    const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+    const findings = loaded.warnings.map(
+      (what): Finding => ({ id: 'config-warning', level: 'warning', what }),
+    );
+    return { loaded, findings };
+  } catch (error) {
+    if (!(error instanceof ArError)) throw error;
+    const { message, hint } = error;
+    const finding: Finding = {
+      id: 'config-invalid',
+      level: 'problem',
+      what: message,
+      why: 'An agent does not start with it; what follows is as without a configuration.',
+      remedy: hint,
+    };
+    return { loaded: readConfig('', '', knownNames), findings: [finding] };
+  }
+}
+
+/** Probes every driver, and notes which tools are not there. */
+async function probe(config: Loaded['config'], run: Runner) {
+  const absent = new Set<string>();
+  const noting: Runner = async (step) => {
+    const result = await run(step);
+    if (result.failure === 'missing' && step.kind === 'command') absent.add(step.tool);
+    return result;
+  };
+  const nobody = { refused: () => {}, outcome: () => {}, repaired: () => {}, trouble: () => {} };
+  const composed = await compose({
+    config,
+    state: ':memory:',
+    report: nobody,
+    adornments: { runner: () => noting },
+  });
+  const missing = (driver: string): string[] => {
+    const found = composed.probes.find((one) => one.driver === driver);
+    const kind = kinds.find(({ name }) => name === driver);
+    const steps = kind?.make(found?.instance.settings ?? {}).probe.steps ?? [];
+    return [...new Set(steps.flatMap(toolOf).filter((tool) => absent.has(tool)))];
+  };
+  return { composed, missing };
+}
+
+function toolOf(step: Step): string[] {
+  return step.kind === 'command' ? [step.tool] : [];
+}
+
+function candidatesOf({ config }: Loaded, response: string): readonly string[] {
+  const known = responses.find(({ name }) => name === response)?.drivers ?? [];
+  return config.drivers.get(response) ?? known;
+}
+
+function responsesNow({ config }: Loaded, { chosen }: Composed): ResponseState[] {
+  return responses.map(({ name, target }): ResponseState => {
+    const choice = chosen.get(name);
+    return {
+      response: name,
+      actsOnAddresses: target === 'address',
+      ipv4: choice?.byFamily[4],
+      ipv6: choice?.byFamily[6],
+      driver: choice?.first,
+      pinned: config.drivers.has(name),
+      why: choice?.why ?? '',
+    };
+  });
+}
+
+async function askAgent(socket: string): Promise<AgentAnswer> {
+  try {
+    const status = (await ask(socket, { command: 'status' }, answerMs)) as AgentStatus;
+    return { answers: true, status };
+  } catch (error) {
+    if (!(error instanceof ArError)) throw error;
+    const code = (error.cause as NodeJS.ErrnoException | undefined)?.code;
+    return { answers: false, why: error.message, code };
+  }
+}
+
+async function placeFindings({ config }: Loaded, places: Places, uid: number): Promise<Finding[]> {
+  const paths = defaultPaths();
+  const log = config.activeResponsesLog ?? paths.activeResponsesLog;
+  const files = [
+    ['active-responses.log', log] as const,
+    ...(config.logFile === undefined ? [] : [['The log', config.logFile] as const]),
+  ];
+  const logs = await Promise.all(
+    files.map(async ([what, file]) => logFindings(what, file, await lookAtPlace(dirname(file)))),
+  );
+  const gid = await groupId(config.socketGroup);
+  return [
+    ...journalFindings(await lookAtPlace(places.state ?? paths.stateFolder), uid),
+    ...logs.flat(),
+    ...groupFindings(config.socketGroup, gid !== undefined),
+  ];
+}
+
+/** The checks of the machine, and what the usable drivers want to know of it. */
+function questions({ probes }: Composed): Question<readonly Finding[]>[] {
+  const own = probes.flatMap(({ driver, instance, usability }) => {
+    const kind = kinds.find(({ name }) => name === driver);
+    const question = kind?.make(instance.settings).diagnose;
+    return usability.usable && question !== undefined ? [question] : [];
+  });
+  return [...checks.map(({ question }) => question), ...own];
+}
+
+async function answers(
+  run: Runner,
+  asked: readonly Question<readonly Finding[]>[],
+): Promise<Finding[]> {
+  const found = await Promise.all(
+    asked.map(async ({ steps, read }) => read(await Promise.all(steps.map(run)))),
+  );
+  return found.flat();
+}

@@ -1,0 +1,114 @@
+/** What there is to say about the agent, from what it says of itself. */
+import type { Finding } from '../../platform/driver.ts';
+import type { AgentState, DriverState } from './report.ts';
+
+/** The part of the reply to `status` that is looked at. */
+export interface AgentStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly healthy: boolean;
+  readonly actions: Readonly<Record<string, number>>;
+  readonly drivers: readonly {
+    readonly driver: string;
+    readonly usable: boolean;
+    readonly why: string;
+    readonly trouble?: readonly string[];
+  }[];
+}
+
+export type AgentAnswer =
+  | { readonly answers: true; readonly status: AgentStatus }
+  /** `code` is the system's own, such as EACCES, where there is one. */
+  | { readonly answers: false; readonly why: string; readonly code?: string | undefined };
+
+export function describeAgent(answer: AgentAnswer): AgentState {
+  if (!answer.answers) return { runs: false, says: answer.why };
+  const { version, pid, healthy } = answer.status;
+  const state = healthy ? 'all is as it should be' : 'something is not as it should be';
+  return { runs: true, healthy, says: `version ${version}, process ${pid}: ${state}` };
+}
+
+export interface Here {
+  readonly version: string;
+  readonly socket: string;
+  /** What is found of the drivers now. */
+  readonly drivers: readonly DriverState[];
+  /** The drivers can only be judged from here by root. */
+  readonly asRoot: boolean;
+}
+
+export function agentFindings(answer: AgentAnswer, here: Here): Finding[] {
+  if (!answer.answers) return [silent(answer.why, answer.code, here.socket)];
+  const { status } = answer;
+  return [
+    status.healthy
+      ? { id: 'agent-healthy', level: 'ok', what: 'The agent runs, and all is as it should be.' }
+      : unhealthy(status),
+    ...(status.version === here.version ? [] : [otherVersion(status.version, here.version)]),
+    ...(here.asRoot ? outdated(status, here.drivers) : []),
+  ];
+}
+
+function silent(why: string, code: string | undefined, socket: string): Finding {
+  if (code === 'EACCES') {
+    return {
+      id: 'agent-not-allowed',
+      level: 'warning',
+      what: `This user may not ask the agent at ${socket}.`,
+      remedy: 'Be root, or join the group that <socket_group> names.',
+    };
+  }
+  const nobody = code === 'ENOENT' || code === 'ECONNREFUSED';
+  return {
+    id: 'agent-absent',
+    level: nobody ? 'warning' : 'problem',
+    what: nobody ? 'No agent runs.' : `The agent does not answer: ${why}.`,
+    why: 'Nothing is accepted, taken back on time or repaired. Where the kernel ends blocks by itself, it does.',
+    remedy: 'Start it: ar-exec run (as root; docs/operations.md).',
+  };
+}
+
+function unhealthy({ actions, drivers }: AgentStatus): Finding {
+  const troubles = drivers.flatMap(({ driver, trouble = [] }) =>
+    trouble.map((one) => `${driver}: ${one}`),
+  );
+  const counts = (['missing', 'reverting'] as const).flatMap((state) =>
+    (actions[state] ?? 0) > 0 ? [`${actions[state]} ${state}`] : [],
+  );
+  return {
+    id: 'agent-troubled',
+    level: 'problem',
+    what: `The agent runs, and not all is as it should be: ${[...counts, ...troubles].join('; ')}.`,
+    why: 'What is held, and what the machine holds, differ. It goes on trying by itself.',
+    remedy: 'See "ar-exec status" and "ar-exec list".',
+  };
+}
+
+function otherVersion(running: string, here: string): Finding {
+  return {
+    id: 'agent-other-version',
+    level: 'warning',
+    what: `The agent that runs is version ${running}, and this is ${here}.`,
+    remedy: 'Restart the agent; what is held stays in force.',
+  };
+}
+
+/** The choice of drivers is made once, at the start. */
+function outdated(status: AgentStatus, now: readonly DriverState[]): Finding[] {
+  return status.drivers.flatMap(({ driver, usable }): Finding[] => {
+    const found = now.find((one) => one.driver === driver);
+    if (found === undefined || found.usable === usable) return [];
+    const what = found.usable
+      ? `${driver} can be used now, and could not when the agent started.`
+      : `${driver} could be used when the agent started, and cannot now: ${found.why}.`;
+    return [
+      {
+        id: 'driver-changed',
+        level: 'warning',
+        what,
+        why: 'The agent chose its drivers when it started.',
+        remedy: 'Restart the agent; what is held stays in force.',
+      },
+    ];
+  });
+}
