@@ -75,6 +75,7 @@ const tools = {
   mount: packages.mount,
   dash: packages.dash,
   nsenter: packages.utilLinux,
+  setpriv: packages.utilLinux,
 };
 
 const inCi = ![undefined, '', '0', 'false'].includes(process.env.CI);
