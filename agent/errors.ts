@@ -35,6 +35,8 @@ export const errorCodes = {
   'target-changed': exitStatus.refused,
   'prefix-too-wide': exitStatus.refused,
   'not-revertible': exitStatus.refused,
+  'not-wanted': exitStatus.refused,
+  'script-untrusted': exitStatus.refused,
   'not-held': exitStatus.notHeld,
   'driver-unavailable': exitStatus.notEnforced,
   'driver-failed': exitStatus.notEnforced,

@@ -1,19 +1,44 @@
 /**
  * The desk of a one-shot: requests are written down, carried out a few at a time beside each other,
  * and tried again as often as the one-shot allows, restarts of the agent included.
+ *
+ * A live action with a `dueAt` waits for it; one without is being done. An agent that finds one of
+ * these at its start does not know how far it came.
  */
 import type { Judgement, OneShot } from '../platform/driver.ts';
 import type { Runner, StepResult } from '../platform/step.ts';
 import type { Desk, DeskStages } from './desk.ts';
 import { pauseMs } from './engine/backoff.ts';
 import { createLane } from './engine/lane.ts';
+import { createPace, intoRuns } from './engine/pace.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
+import { asError, changeOf, orderOf, outcomeOf, waitingFor } from './one-shot-outcome.ts';
 import { planOneShot } from './plan.ts';
-import type { Action, Change, Instance, Intent, Order, Outcome } from './words.ts';
+import type { Action, Change, Instance, Order, Outcome } from './words.ts';
 
-/** What is written down together. */
+/** What is written down, or begun, together. */
 const batchSize = 1_000;
+/** What waits for its turn and becomes one in the end: it is only counted. */
+const gatheredAtMost = 10_000;
+
+type Result = Outcome | ArError;
+
+/** What became of an order before it is done. */
+interface Admitted {
+  readonly action: Action;
+  /** The same was asked for before, and is not over. */
+  readonly isRepeat: boolean;
+  /** Absent: it has to wait until `nextAt`. */
+  readonly work?: Promise<Result> | undefined;
+  readonly nextAt: number;
+}
+
+interface Job {
+  /** The first is what the run is about; the others are done with it. */
+  readonly actions: readonly Action[];
+  done(results: readonly Result[]): void;
+}
 
 export function createOneShotDesk(
   stages: DeskStages,
@@ -22,128 +47,206 @@ export function createOneShotDesk(
   run: Runner,
 ): Desk {
   const { journal, clock, report } = stages;
-  const { tries, repeatable, atOnce, everyMs = 0 } = oneShot.traits;
-  const queue: { readonly actions: readonly Action[]; done(outcome: Outcome | ArError): void }[] =
-    [];
-  const inWork = new Set<number>();
+  const { tries, repeatable, atOnce, everyMs = 0, burst = 1 } = oneShot.traits;
+  const pace = createPace(everyMs, burst);
+  const queue: Job[] = [];
+  const inWork = new Map<number, Promise<Result>>();
   /** Begun by an agent before this one, which did not live to say what came of it. */
   const begunBefore = new Set<number>();
+  /** What became of actions and could not be written down yet. */
+  let unwritten: Change[] = [];
+  let writeAgain: NodeJS.Timeout | undefined;
+  let writeAttempts = 0;
   let running = 0;
-  let lastStartedAt = Number.NEGATIVE_INFINITY;
   let trouble: string | undefined;
   let recovered = false;
   let stopped = false;
   let idle: (() => void)[] = [];
 
-  const lane = createLane<Order, Intent>({
+  const lane = createLane<Order, Admitted>({
     key: (order) => order.target.text,
     merge: () => undefined,
     maxBatch: batchSize,
     maxPending: stages.limits.pendingRequests,
-    perform: async (orders) => journal.intend(orders, clock.now()),
+    perform: async (orders) => admit(orders),
   });
 
   const carryOut = async (order: Order): Promise<Outcome> => {
-    const intent = await lane.push(order);
-    if (intent.kind !== 'apply') {
-      throw new ArError('internal', `a one-shot came to "${intent.kind}"`, 'Please report it.');
+    let admitted: Admitted;
+    try {
+      admitted = await lane.push(order);
+    } catch (error) {
+      // A manager reads no replies.
+      report.outcome(order, asError(error));
+      throw error;
     }
-    const { action } = intent;
-    const outcome = intent.isNew ? await begin(action) : waitingFor(action, clock.now());
-    report.outcome(order, outcome);
-    if (outcome instanceof ArError) throw outcome;
-    return outcome;
+    const { action, isRepeat, work, nextAt } = admitted;
+    const result = work === undefined ? waitingFor(action, nextAt) : await work;
+    if (!isRepeat) report.outcome(order, result);
+    if (result instanceof ArError) throw result;
+    return result;
   };
 
-  /** At once, or when the pause after the last one is over. */
-  const begin = async (action: Action): Promise<Outcome | ArError> => {
-    const nextAt = lastStartedAt + everyMs;
-    if (everyMs === 0 || nextAt <= clock.now()) return enqueue([action]);
-    journal.settle([{ id: action.id, state: 'intended', dueAt: nextAt }], clock.now());
+  /** Writes down what is new, and begins it or puts it off. */
+  const admit = (orders: readonly Order[]): Admitted[] => {
+    const now = clock.now();
+    const repeats = new Map<Order, Admitted>();
+    for (const order of orders) {
+      const action = journal.holder(order.response, order.target.text);
+      if (action === undefined) continue;
+      const work = inWork.get(action.id);
+      repeats.set(order, { action, isRepeat: true, work, nextAt: action.dueAt ?? now });
+    }
+    const fresh = orders.filter((order) => !repeats.has(order));
+    const actions = fresh.length === 0 ? [] : journal.intend(fresh, now).map(actionOf);
+    const roomFor = Math.max(0, pace.room(now));
+    const later = actions.slice(roomFor);
+    for (const _ of actions.slice(0, roomFor)) pace.take(now);
+    const nextAt = pace.nextAt(now);
+    putOff(later, nextAt);
+    const admitted = new Map<Order, Admitted>(repeats);
+    for (const [index, order] of fresh.entries()) {
+      const action = actions[index] as Action;
+      const work = index < roomFor ? enqueue([action])[0] : undefined;
+      admitted.set(order, { action, isRepeat: false, work, nextAt });
+    }
+    return orders.map((order) => admitted.get(order) as Admitted);
+  };
+
+  const putOff = (actions: readonly Action[], dueAt: number): void => {
+    if (actions.length === 0) return;
+    writeLater(actions.map(({ id, trouble }) => ({ id, state: 'intended', dueAt, trouble })));
     timetable.look();
-    return waitingFor(action, nextAt);
   };
 
-  const enqueue = (actions: readonly Action[]): Promise<Outcome | ArError> =>
-    new Promise((done) => {
-      for (const { id } of actions) inWork.add(id);
-      if (everyMs > 0) lastStartedAt = clock.now();
-      queue.push({ actions, done });
-      startNext();
+  /** One run for all of them; a result for each. */
+  const enqueue = (actions: readonly Action[]): readonly Promise<Result>[] => {
+    const all = new Promise<readonly Result[]>((done) => queue.push({ actions, done }));
+    const each = actions.map((_, index) => all.then((results) => results[index] as Result));
+    actions.forEach(({ id }, index) => {
+      inWork.set(id, each[index] as Promise<Result>);
     });
+    startNext();
+    return each;
+  };
 
   const startNext = (): void => {
     while (running < atOnce && !stopped) {
       const job = queue.shift();
       if (job === undefined) break;
       running += 1;
-      void perform(job.actions)
-        .catch((error: unknown) => asError(error))
-        .then((outcome) => {
-          running -= 1;
-          for (const { id } of job.actions) inWork.delete(id);
-          job.done(outcome);
-          timetable.look();
-          startNext();
-          if (running === 0) for (const resolve of idle.splice(0)) resolve();
-        });
+      void perform(job.actions).then((results) => {
+        running -= 1;
+        finish(job, results);
+        timetable.look();
+        startNext();
+        if (running === 0) for (const resolve of idle.splice(0)) resolve();
+      });
     }
   };
 
-  /** One run for all of them. */
-  const perform = async (actions: readonly Action[]): Promise<Outcome | ArError> => {
-    const action = actions.at(-1) as Action;
-    const attempt = {
+  const finish = (job: Job, results: readonly Result[]): void => {
+    for (const { id } of job.actions) inWork.delete(id);
+    job.done(results);
+  };
+
+  /** Never throws: what cannot be understood or written down is a result, too. */
+  const perform = async (actions: readonly Action[]): Promise<readonly Result[]> => {
+    let judgement: Judgement;
+    let fault: ArError | undefined;
+    try {
+      judgement = await performOnce(actions);
+    } catch (error) {
+      fault = asError(error);
+      judgement = { done: false, why: fault.message, again: false };
+    }
+    trouble = judgement.done || judgement.refusal !== undefined ? undefined : judgement.why;
+    const now = clock.now();
+    try {
+      write(actions.map((action) => changeOf(action, judgement, tries, now)));
+    } catch (error) {
+      return actions.map(() => asError(error));
+    }
+    return actions.map((action) => fault ?? outcomeOf(action, judgement, tries, now));
+  };
+
+  const performOnce = async (actions: readonly Action[]): Promise<Judgement> => {
+    const [action, ...others] = actions as [Action, ...Action[]];
+    const { steps, read } = oneShot.perform(action.target, action.facts ?? {}, {
       askedAt: action.createdAt,
       maybeDone: action.attempts > 0 || begunBefore.has(action.id),
-    };
-    const { steps, read } = oneShot.perform(action.target, action.facts ?? {}, attempt);
+      also: others.map(({ facts }) => facts ?? {}),
+    });
     const results: StepResult[] = [];
     for (const step of steps) {
       const result = await run(step);
       results.push(result);
       if (result.failure !== undefined) break;
     }
-    const judgement = read(results);
-    trouble = judgement.done ? undefined : judgement.why;
-    const now = clock.now();
-    journal.settle(
-      actions.map((one) => changeOf(one, judgement, tries, now)),
-      now,
-    );
-    return outcomeOf(action, judgement, tries, now);
+    return read(results);
+  };
+
+  /** What does not get onto the disk is tried again: else it would be done a second time. */
+  const write = (changes: readonly Change[]): void => {
+    try {
+      journal.settle([...unwritten, ...changes], clock.now());
+      unwritten = [];
+      writeAttempts = 0;
+    } catch (error) {
+      unwritten.push(...changes);
+      clearTimeout(writeAgain);
+      if (!stopped) writeAgain = setTimeout(() => writeLater([]), pauseMs(writeAttempts++));
+      throw error;
+    }
+  };
+
+  const writeLater = (changes: readonly Change[]): void => {
+    try {
+      write(changes);
+      timetable.look();
+    } catch (error) {
+      report.trouble(instance, error);
+    }
   };
 
   const timetable = createTimetable({
     now: clock.now,
-    nextDueAt: () => (inWork.size > 0 ? undefined : journal.nextDueAt(instance)),
+    nextDueAt: () => {
+      const dueAt = queue.length < batchSize ? journal.nextDueAt(instance) : undefined;
+      return dueAt === undefined ? undefined : Math.max(dueAt, pace.nextAt(clock.now()));
+    },
     work: async () => {
-      const due = journal.due(instance, clock.now(), batchSize).filter(({ id }) => !inWork.has(id));
-      const jobs = everyMs > 0 ? [due] : due.map((action) => [action]);
-      const again = jobs.map(async (actions) => {
-        const outcome = await enqueue(actions);
-        for (const action of actions) report.outcome(orderOf(action), outcome);
-      });
-      await Promise.all(again);
+      const now = clock.now();
+      const due = journal.due(instance, now, everyMs > 0 ? gatheredAtMost : batchSize);
+      write(due.map(({ id, trouble }) => ({ id, state: 'intended', begun: true, trouble })));
+      for (const actions of intoRuns(due, pace.room(now))) {
+        pace.take(now);
+        enqueue(actions).forEach((result, index) => {
+          const order = orderOf(actions[index] as Action);
+          void result.then((outcome) => report.outcome(order, outcome));
+        });
+      }
     },
     onError: (error) => report.trouble(instance, error),
   });
 
   /** What an agent before this one had begun and nobody knows the end of. */
   const recover = (): void => {
-    const begun = journal.heldBy(instance);
+    const begun = journal
+      .heldBy(instance)
+      .filter(({ id, dueAt }) => dueAt === undefined && !inWork.has(id));
     const why = 'the agent ended while it was at work; it is not done a second time';
     const now = clock.now();
     for (const { id } of begun) begunBefore.add(id);
-    const changes = begun.map(({ id, attempts }): Change => {
-      const again = repeatable || attempts > 0;
-      return again ? { id, state: 'intended', dueAt: now } : { id, state: 'failed', trouble: why };
-    });
-    journal.settle(changes, now);
-    for (const [index, action] of begun.entries()) {
-      if (changes[index]?.state !== 'failed') continue;
-      report.outcome(orderOf(action), new ArError('driver-failed', why, 'Ask again if need be.'));
-    }
+    writeLater(
+      begun.map(({ id, trouble }): Change => {
+        if (!repeatable) return { id, state: 'failed', trouble: why };
+        return { id, state: 'intended', dueAt: now, trouble };
+      }),
+    );
+    if (repeatable) return;
+    const error = new ArError('driver-failed', why, 'Ask again if need be.');
+    for (const action of begun) report.outcome(orderOf(action), error);
   };
 
   return {
@@ -160,69 +263,30 @@ export function createOneShotDesk(
     inUse: () => false,
     deadlinesMoved: timetable.look,
     stop: async () => {
+      await lane.idle();
       stopped = true;
       timetable.stop();
-      await lane.idle();
+      // What has not begun is the next agent's.
+      const waiting = queue.splice(0);
+      putOff(
+        waiting.flatMap(({ actions }) => actions),
+        clock.now(),
+      );
+      for (const job of waiting) {
+        finish(
+          job,
+          job.actions.map((action) => waitingFor(action, clock.now())),
+        );
+      }
       if (running > 0) await new Promise<void>((resolve) => idle.push(resolve));
       idle = [];
+      clearTimeout(writeAgain);
+      if (unwritten.length > 0) writeLater([]);
     },
   };
 }
 
-function changeOf(
-  { id, attempts }: Action,
-  judgement: Judgement,
-  tries: number,
-  now: number,
-): Change {
-  if (judgement.done) return { id, state: 'done' };
-  const { why } = judgement;
-  if (!triesAgain(attempts, judgement, tries)) return { id, state: 'failed', trouble: why };
-  const dueAt = nextTry(attempts, judgement, now);
-  return { id, state: 'intended', dueAt, trouble: why, triedAgain: true };
-}
-
-function outcomeOf(
-  action: Action,
-  judgement: Judgement,
-  tries: number,
-  now: number,
-): Outcome | ArError {
-  if (judgement.done) return { kind: 'done', action: { ...action, state: 'done' } };
-  const { why, refusal } = judgement;
-  if (triesAgain(action.attempts, judgement, tries)) {
-    const failed = { ...action, trouble: why, attempts: action.attempts + 1 };
-    return waitingFor(failed, nextTry(action.attempts, judgement, now));
-  }
-  if (refusal !== undefined) {
-    return new ArError(`target-${refusal}`, `${action.target.text} ${why}`, 'Nothing was done.');
-  }
-  return new ArError(
-    'driver-failed',
-    `${action.response}: ${why}`,
-    'It is not tried again. "ar-exec list --history" shows it.',
-  );
-}
-
-type NotDone = Extract<Judgement, { done: false }>;
-
-function triesAgain(attempts: number, { again }: NotDone, tries: number): boolean {
-  return again && attempts + 1 < tries;
-}
-
-function nextTry(attempts: number, { afterMs }: NotDone, now: number): number {
-  return now + Math.max(afterMs ?? 0, pauseMs(attempts));
-}
-
-function waitingFor(action: Action, nextAt: number): Outcome {
-  return { kind: 'waiting', action, nextAt };
-}
-
-function orderOf({ response, target, instance, facts, origin, managerLine }: Action): Order {
-  return { verb: 'add', response, target, instance, facts, origin, managerLine };
-}
-
-function asError(error: unknown): ArError {
-  if (error instanceof ArError) return error;
-  return new ArError('internal', String(error), 'This is a fault of ar-exec: please report it.');
+function actionOf(intent: { readonly kind: string; readonly action?: Action }): Action {
+  if (intent.kind === 'apply' && intent.action !== undefined) return intent.action;
+  throw new ArError('internal', `a one-shot came to "${intent.kind}"`, 'Please report it.');
 }

@@ -34,6 +34,8 @@ export interface Request {
   readonly process?:
     | { readonly pid?: number | undefined; readonly executable?: string | undefined }
     | undefined;
+  /** What an action of a script is found by, as `ar-exec list` shows it. */
+  readonly key?: string | undefined;
   /** What else the alert says, for responses that want it. */
   readonly facts?: Facts | undefined;
   readonly timeoutSeconds?: number | undefined;
@@ -100,6 +102,8 @@ export interface Action {
   readonly createdAt: number;
   /** When it is to be undone; absent = held until deleted. */
   readonly deadlineAt?: number | undefined;
+  /** When somebody has to look at it again. Of a live one-shot, absent = it is being done. */
+  readonly dueAt?: number | undefined;
   readonly endedAt?: number | undefined;
   readonly origin: Origin;
   /** What stood there before us does the work; it is left alone when the action ends. */
@@ -156,6 +160,8 @@ export interface Change {
   readonly dueAt?: number | undefined;
   /** Another try did not work. */
   readonly triedAgain?: boolean | undefined;
+  /** It is being done now; nobody has to look at it before that is over (`intended` only). */
+  readonly begun?: boolean | undefined;
 }
 
 /** An effect that the machine holds and no action explains: it gets one. */

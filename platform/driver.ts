@@ -67,6 +67,8 @@ export type Reading<T extends Target = Target> =
       readonly effects: readonly FoundEffect<T>[];
       /** Targets that something else already treats as we would: left alone, never removed. */
       readonly foreign: readonly T[];
+      /** True when something else does as much for a target without naming it (a wider prefix). */
+      isCovered?(target: T): boolean;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
@@ -105,6 +107,13 @@ export interface Traits {
    * `examine`, and its reading lists everything of the kind as `effects`.
    */
   readonly unmarked?: boolean;
+  /**
+   * What others make can come to stand where an effect of ours stood, and would be taken away by the
+   * same words: the machine is looked at right before anything that stands is changed.
+   */
+  readonly sharesPlace?: boolean;
+  /** Connections that stand go on: only new ones are kept out, or only one direction. */
+  readonly leavesFlows?: boolean;
 }
 
 /**
@@ -187,6 +196,8 @@ export interface Facts {
   readonly location?: string | undefined;
   readonly srcip?: string | undefined;
   readonly user?: string | undefined;
+  /** The file that the alert is about. */
+  readonly file?: string | undefined;
   /** Of the file that the alert is about, in lower-case hexadecimal. */
   readonly sha256?: string | undefined;
   /** The same, for senders that know no other. */
@@ -204,8 +215,8 @@ export type Judgement =
       /** Trying again can help; `afterMs` is what the other side asked for. */
       readonly again: boolean;
       readonly afterMs?: number;
-      /** Refused by what was found; see `Examined`. */
-      readonly refusal?: 'absent' | 'protected' | 'changed';
+      /** Refused by what was found (see `Examined`), or because nobody wants it. */
+      readonly refusal?: 'absent' | 'protected' | 'changed' | 'unwanted';
     };
 
 /**
@@ -230,6 +241,8 @@ export interface Attempt {
   readonly askedAt: number;
   /** A try before this one was begun, and may have done it. */
   readonly maybeDone: boolean;
+  /** What the others say that are done by the same run; see `OneShotTraits.everyMs`. */
+  readonly also?: readonly Facts[];
 }
 
 export interface OneShotTraits {
@@ -239,8 +252,12 @@ export interface OneShotTraits {
   readonly repeatable: boolean;
   /** How many of them run at a time. */
   readonly atOnce: number;
-  /** One in so many milliseconds at most: what comes sooner becomes one more at the end of them. */
+  /**
+   * `burst` (1 if absent) in so many milliseconds at most. What comes sooner waits for its end, and
+   * what is too much then, too, is done by the last of them together.
+   */
   readonly everyMs?: number;
+  readonly burst?: number;
 }
 
 export interface OneShotKind<T extends Target = Target> {

@@ -34,6 +34,7 @@ export function toAction(row: Row, instance: Instance): Action {
     state: row.state,
     createdAt: row.created_at,
     deadlineAt: row.deadline_at ?? undefined,
+    dueAt: row.due_at ?? undefined,
     endedAt: row.ended_at ?? undefined,
     origin: JSON.parse(row.origin) as Origin,
     preExisting: row.pre_existing === 1,

@@ -35,7 +35,7 @@ export function createSettler(
         break;
       case 'reverting':
       case 'intended':
-        retry.run(id, change.dueAt ?? now, trouble, Number(change.triedAgain ?? false), state);
+        retry.run(id, dueOf(change, now), trouble, Number(change.triedAgain ?? false), state);
         break;
       case 'done':
       case 'reverted':
@@ -58,6 +58,11 @@ export function createSettler(
       index += length;
     }
   };
+}
+
+/** What is being done has nobody to look at it before that is over. */
+function dueOf({ begun, dueAt }: Change, now: number): number | null {
+  return begun === true ? null : (dueAt ?? now);
 }
 
 /** How many changes from here on say of one id after the other that it stands by our doing. */
