@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import type { Runner } from '../platform/step.ts';
+import { createChoosing } from './choosing.ts';
 import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
 import { driverSettings } from './driver-settings.ts';
@@ -13,8 +14,11 @@ import { type Journal, openJournal } from './journal/journal.ts';
 import { decide } from './policy/decide.ts';
 import { createGuard } from './policy/guard.ts';
 import { findResponse, responses } from './policy/responses.ts';
+import { scriptDriver } from './script/find.ts';
+import { createScriptParts } from './script/services.ts';
 import { type Clock, createClock } from './system/clock.ts';
 import { createEssentials } from './system/machine.ts';
+import type { ScriptRunner } from './system/run-script.ts';
 import { createRunner } from './system/runner.ts';
 import type { Instance } from './words.ts';
 
@@ -22,6 +26,7 @@ import type { Instance } from './words.ts';
 export interface Adornments {
   runner?(inner: Runner): Runner;
   journal?(inner: Journal): Journal;
+  readonly scripts?: (inner: ScriptRunner) => ScriptRunner;
 }
 
 export interface Composed {
@@ -68,11 +73,12 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       return [response.name, choose(response.name, candidates, response.target === 'address')];
     }),
   );
-  const instances = new Map(probes.map(({ driver, instance }) => [driver, instance]));
+  const choosing = createChoosing(chosen, probes);
   const guard = createGuard({
     neverBlock: config.neverBlock,
     widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
   });
+  const scripts = createScriptParts(config, journal, adornments?.scripts);
   const essentials = createEssentials(config.managers, clock.now);
   const flow = createFlow({
     journal,
@@ -80,27 +86,16 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     report,
     limits: config.limits,
     essentials,
-    decide: (request, essential) => {
-      const definition = findResponse(request.response);
-      return decide(request, { definition, guard, essential, newName: randomUUID });
-    },
+    define: (request) => findResponse(request.response) ?? scripts.define(request),
+    decide: (request, definition, essential) =>
+      decide(request, { definition, guard, essential, newName: randomUUID }),
+    script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
     oneShot: (instance) => {
       const kind = oneShots.find(({ name }) => name === instance.driver);
       return kind === undefined ? undefined : { oneShot: kind.make(instance.settings), run };
     },
-    choose: (response, target) => {
-      const choice = chosen.get(response);
-      const driver = target.kind === 'address' ? choice?.byFamily[target.family] : choice?.first;
-      const instance = instances.get(driver ?? '');
-      return {
-        ...(instance === undefined ? {} : { instance }),
-        why: choice?.why ?? `${response} is not known`,
-      };
-    },
-    chosen: () =>
-      [...chosen.values()]
-        .flatMap(({ byFamily, first }) => [...Object.values(byFamily), first ?? ''])
-        .flatMap((name) => instances.get(name) ?? []),
+    choose: (response, target) => choosing.choose(response, target),
+    firstFor: (response) => choosing.firstFor(response),
     usable: () => probes.flatMap(({ usability, instance }) => (usability.usable ? instance : [])),
     carrier: (instance) =>
       createCarrier(kindOf(instance).make(instance.settings), run, (found) =>
@@ -115,10 +110,11 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {
   const settings = { ...kind.defaults, ...driverSettings(config)[kind.name] };
-  const { probe } = kind.make(settings);
+  const { probe, traits } = kind.make(settings);
   const usability = probe.read(await Promise.all(probe.steps.map(run)));
   const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
-  return { driver: kind.name, instance, usability };
+  const prefixes = 'prefixes' in traits && traits.prefixes;
+  return { driver: kind.name, instance, usability, prefixes };
 }
 
 function kindOf(instance: Instance): DriverKind {

@@ -13,24 +13,36 @@ import type { Runner } from '../platform/step.ts';
 import type { Target } from '../platform/target.ts';
 import { createDesk, type Desk, type DeskStages } from './desk.ts';
 import { ArError } from './errors.ts';
+import { carryOut, type Ways } from './next-driver.ts';
 import { createOneShotDesk } from './one-shot-desk.ts';
 import type { Plan } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
 import type { Protected } from './policy/guard.ts';
+import type { ResponseDefinition } from './policy/responses.ts';
+import type { ScriptServices } from './script/bench.ts';
+import { createScriptDesk } from './script-desk.ts';
 import type { Instance, Outcome, Request } from './words.ts';
 
 /** The stages, put together by daemon.ts. */
 export interface Stages extends DeskStages {
   /** What the machine must not cut off; at once, if that is known freshly. */
   essentials(): readonly Protected[] | Promise<readonly Protected[]>;
+  /** The response that a request's name stands for, at once if it is a built-in one. */
+  define(request: Request): ResponseDefinition | Promise<ResponseDefinition>;
   /** Policy: what a request means here. Throws when it is refused. */
-  decide(request: Request, essential: readonly Protected[]): Decision;
-  /** Engine: which driver carries out a response for a target, and why. */
-  choose(response: string, target: Target): { readonly instance?: Instance; readonly why: string };
+  decide(
+    request: Request,
+    definition: ResponseDefinition,
+    essential: readonly Protected[],
+  ): Decision;
+  /** Engine: which drivers can carry out a response for a target, the best first, and why. */
+  choose(response: string, target: Target): Chosen;
   /** The one-shot that an instance is of, and the door to the machine; undefined for a driver. */
   oneShot(instance: Instance): { readonly oneShot: OneShot; readonly run: Runner } | undefined;
-  /** Every instance that `choose` can name. */
-  chosen(): readonly Instance[];
+  /** What the desk of a script needs; undefined for anything else. */
+  script(instance: Instance): ScriptServices | undefined;
+  /** The instances that `choose` can name first for a response. */
+  firstFor(response: string): readonly Instance[];
   /** Instances that may hold effects though no action says so. */
   usable(): readonly Instance[];
   readonly limits: DeskStages['limits'] & { readonly activeActions: number };
@@ -46,11 +58,25 @@ export interface Flow {
   stop(options: { readonly revert: boolean }): Promise<void>;
 }
 
+/** What carries out a response, if anything can. */
+export interface Chosen {
+  readonly instance?: Instance | undefined;
+  /** What can do it besides, in order of preference. */
+  readonly others: readonly Instance[];
+  readonly why: string;
+  /** There is one, but for single addresses only. */
+  readonly hostsOnly?: boolean | undefined;
+}
+
 interface Admitted {
   readonly decision: Decision;
   readonly instance: Instance;
   readonly desk: Desk;
+  /** What can do it besides, should this one fail. */
+  readonly others: readonly Instance[];
 }
+
+const none: readonly Instance[] = [];
 
 export function createFlow(stages: Stages): Flow {
   const { journal } = stages;
@@ -72,26 +98,31 @@ export function createFlow(stages: Stages): Flow {
   };
 
   /** What is held is the business of the driver that made it, whatever would be chosen today. */
-  const instanceFor = (request: Request, decision: Decision): Instance => {
-    const { definition, target } = decision;
-    const { instance, why } = stages.choose(definition.name, target);
-    const held = othersHold ? journal.holder(definition.name, target.text) : undefined;
-    if (held !== undefined) return held.instance;
-    if (instance !== undefined) return instance;
-    throw new ArError(
-      'driver-unavailable',
-      `nothing on this machine can carry out ${request.response} for ${target.text}: ${why}`,
-      'Install one of these facilities, or run ar-exec with the rights it needs.',
-    );
-  };
+  const holderOf = ({ definition, target }: Decision): Instance | undefined =>
+    othersHold || definition.instance !== undefined
+      ? journal.holder(definition.name, target.text)?.instance
+      : undefined;
+
+  /** A script is its own choice. */
+  const choose = ({ definition, target }: Decision): ReturnType<Stages['choose']> =>
+    definition.instance === undefined
+      ? stages.choose(definition.name, target)
+      : { instance: definition.instance, others: none, why: definition.summary };
 
   /** What a request comes to before it goes to a desk. Throws when it is refused. */
-  const admit = (request: Request, essential: readonly Protected[]): Admitted => {
+  const admit = (
+    request: Request,
+    definition: ResponseDefinition,
+    essential: readonly Protected[],
+  ): Admitted => {
     if (stopping) {
       throw new ArError('agent-stopping', 'the agent is stopping', 'Ask again when it is back.');
     }
-    const decision = stages.decide(request, essential);
-    const instance = instanceFor(request, decision);
+    const decision = stages.decide(request, definition, essential);
+    const chosen = choose(decision);
+    const holder = holderOf(decision);
+    const instance = holder ?? chosen.instance;
+    if (instance === undefined) throw noDriver(request, decision, chosen);
     const desk = deskOf(instance);
     const full = journal.liveCount() + desk.pending() >= stages.limits.activeActions;
     if (full && request.verb === 'add' && !isHeld(decision)) {
@@ -101,7 +132,8 @@ export function createFlow(stages: Stages): Flow {
         'Wait until some end, delete some, or raise <active_actions>.',
       );
     }
-    return { decision, instance, desk };
+    const others = holder === undefined && request.verb === 'add' ? chosen.others : none;
+    return { decision, instance, desk, others };
   };
 
   const isHeld = ({ definition, target }: Decision): boolean =>
@@ -112,21 +144,33 @@ export function createFlow(stages: Stages): Flow {
     const essential = essentials instanceof Promise ? await essentials : essentials;
     let admitted: Admitted;
     try {
-      admitted = admit(request, essential);
+      const defined = stages.define(request);
+      const definition = defined instanceof Promise ? await defined : defined;
+      admitted = admit(request, definition, essential);
     } catch (error) {
       stages.report.refused(request, error);
       throw error;
     }
-    const { decision, instance, desk } = admitted;
+    const { decision, instance, desk, others } = admitted;
     const { definition, target, facts } = decision;
     const response = definition.name;
     if (request.dryRun === true) {
-      return desk.plan(request, decision, stages.choose(response, target).why);
+      return desk.plan(request, decision, choose(decision).why);
     }
     const { verb, origin, managerLine, forget } = request;
     const timeoutSeconds = definition.stateful ? request.timeoutSeconds : undefined;
     const wish = { verb, response, target, instance, timeoutSeconds, facts, origin, managerLine };
-    return desk.carryOut({ ...wish, forget });
+    return carryOut(ways, { ...wish, forget }, others);
+  };
+
+  const ways: Ways = {
+    journal,
+    report: stages.report,
+    deskOf,
+    isStopping: () => stopping,
+    onNext: () => {
+      othersHold = true;
+    },
   };
 
   return {
@@ -135,8 +179,11 @@ export function createFlow(stages: Stages): Flow {
     recover: async ({ adopt }) => {
       const known = [...journal.instances(), ...stages.usable()];
       await Promise.all([...new Set(known.map(deskOf))].map((desk) => desk.reconcile(adopt)));
-      const chosen = new Set(stages.chosen().map(deskOf));
-      othersHold = journal.instances().some((instance) => !chosen.has(deskOf(instance)));
+      othersHold = journal.holdings().some(({ response, instance }) => {
+        const first = stages.firstFor(response).map(deskOf);
+        const alone = first.length > 0 && first.every((desk) => desk === deskOf(instance));
+        return stages.script(instance) === undefined && !alone;
+      });
     },
     stop: async ({ revert }) => {
       stopping = true;
@@ -145,7 +192,28 @@ export function createFlow(stages: Stages): Flow {
   };
 }
 
+function noDriver(
+  { response }: Request,
+  { target }: Decision,
+  { why, hostsOnly }: Chosen,
+): ArError {
+  if (hostsOnly === true) {
+    return new ArError(
+      'prefix-too-wide',
+      `${target.text} is a prefix, and what carries out ${response} here takes single addresses only`,
+      'Name the addresses one by one.',
+    );
+  }
+  return new ArError(
+    'driver-unavailable',
+    `nothing on this machine can carry out ${response} for ${target.text}: ${why}`,
+    'Install one of these facilities, or run ar-exec with the rights it needs.',
+  );
+}
+
 function openDesk(stages: Stages, instance: Instance): Desk {
+  const script = stages.script(instance);
+  if (script !== undefined) return createScriptDesk(stages, instance, script);
   const found = stages.oneShot(instance);
   if (found === undefined) return createDesk(stages, instance);
   return createOneShotDesk(stages, instance, found.oneShot, found.run);

@@ -1,5 +1,5 @@
 import type { Effect, OneShot } from '../platform/driver.ts';
-import type { Step } from '../platform/step.ts';
+import type { ScriptStep, Step } from '../platform/step.ts';
 import type { Carrier } from './engine/carry-out.ts';
 import { revertOf } from './engine/intents.ts';
 import { ArError } from './errors.ts';
@@ -13,7 +13,7 @@ export interface Plan {
   readonly driver: string;
   /** Why this driver, or why there is nothing to do. */
   readonly why: string;
-  readonly steps: readonly Step[];
+  readonly steps: readonly (Step | ScriptStep)[];
 }
 
 interface Sources {

@@ -8,15 +8,17 @@ import type { Action, Order } from './words.ts';
 /** Tells what happened to the agent's own log and, where a manager asked, to the manager's. */
 export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
   const removed = (action: Action, why: string): void => {
-    log.info(factsOf(action), why);
-    if (action.managerLine !== undefined) managerLog.removed(action.managerLine);
+    log.info({ ...factsOf(action), trouble: action.trouble }, why);
+    const line = managerLineOf(action);
+    if (line !== undefined) managerLog.removed(line);
   };
   const failed = (order: Order, error: ArError): void => {
     // An expiry that came too late for what it was made for is nothing to tell.
     if (error.code === 'not-held' && order.onlyWhenDue === true) return;
     const { response, target, verb } = order;
     log.warn({ verb, response, target: target.text, ...describeError(error) }, 'not done');
-    if (order.managerLine !== undefined) managerLog.failed(order.managerLine, error.message);
+    const line = managerLineOf(order);
+    if (line !== undefined) managerLog.failed(line, error.message);
   };
   return {
     refused: ({ verb, response, origin, managerLine }, error) => {
@@ -42,9 +44,8 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
       if (kind === 'active' || kind === 'done') {
         const refreshed = kind === 'active' ? outcome.refreshed : undefined;
         log.info({ ...factsOf(action), refreshed, trouble: action.trouble }, kind);
-        if (order.managerLine !== undefined) {
-          managerLog.added(order.managerLine, action.target.text);
-        }
+        const line = managerLineOf(order);
+        if (line !== undefined) managerLog.added(line, action.target.text);
       } else removed(action, hasExpired(action, order) ? 'expired' : kind);
     },
     repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
@@ -66,6 +67,11 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
     },
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
   };
+}
+
+/** A script can be one that writes active-responses.log itself. */
+function managerLineOf({ managerLine, instance }: Order | Action): string | undefined {
+  return instance.settings['log'] === 'no' ? undefined : managerLine;
 }
 
 /** The timetable also brings back what a person deleted and a tool did not take back at once. */

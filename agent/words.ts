@@ -68,6 +68,8 @@ export interface Order {
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
   readonly forget?: boolean | undefined;
+  /** If it fails, another driver is asked: nobody is told of the failure yet. */
+  readonly tryElsewhere?: boolean | undefined;
   /** Deletes only what is due: a deadline may have moved since the order was made. */
   readonly onlyWhenDue?: boolean | undefined;
 }
@@ -125,6 +127,7 @@ export interface Action {
  * - `revert`: the effect has to go
  * - `release`: this action ends; the effect stays for others (`heldBy`) or was never ours
  * - `absent`: nothing is held that could be deleted, or it is no longer due
+ * - `elsewhere`: another instance holds it, and the order is that one's; nothing was written down
  */
 export type Intent =
   | {
@@ -148,7 +151,8 @@ export type Intent =
       readonly action: Action;
       readonly heldBy: readonly string[];
     }
-  | { readonly kind: 'absent'; readonly order: Order };
+  | { readonly kind: 'absent'; readonly order: Order }
+  | { readonly kind: 'elsewhere'; readonly order: Order; readonly action: Action };
 
 /** What became of an action; members that are absent stay as they are. */
 export interface Change {

@@ -51,6 +51,8 @@ export interface FoundEffect<T extends Target = Target> {
   readonly expiresInMs?: number | undefined;
   /** What it can be taken back with, where the machine has that written down too. */
   readonly memory?: Memory | undefined;
+  /** Only a part of it stands: not enough for who wants it, too much for who does not. */
+  readonly partial?: boolean | undefined;
 }
 
 /**
@@ -69,11 +71,28 @@ export type Reading<T extends Target = Target> =
       readonly foreign: readonly T[];
       /** True when something else does as much for a target without naming it (a wider prefix). */
       isCovered?(target: T): boolean;
+      /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
+      readonly trouble?: string | undefined;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
       teardown(): Step[];
     };
+
+/**
+ * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
+ * machine is compared with the journal at once. A D-Bus service: when it ends or begins, and when it
+ * emits one of these signals.
+ */
+export interface Watch {
+  readonly kind: 'dbus';
+  readonly service: string;
+  readonly signals: readonly {
+    readonly path: string;
+    readonly interface: string;
+    readonly member: string;
+  }[];
+}
 
 /** Whether a facility can be used here, and the reason in words that fit a log line. */
 export interface Usability {
@@ -136,6 +155,8 @@ export interface Driver<T extends Target = Target> {
   apply(effects: readonly Effect<T>[]): Step[];
   /** Takes effects back. */
   revert(effects: readonly Effect<T>[]): Step[];
+  /** What tells that effects may have gone, without anybody asking. */
+  readonly watch?: Watch;
   /** Read-only, for `ar-exec doctor`: what could keep effects from acting here, if it is usable. */
   readonly diagnose?: Question<readonly Finding[]>;
 }

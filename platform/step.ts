@@ -110,6 +110,31 @@ export type EndProcessAnswer =
   | { readonly outcome: 'recycled' | 'changed' | 'protected' | 'lives'; readonly why: string };
 
 /**
+ * A run of somebody's own executable, as data. It is no step of a driver: it can be a conversation, and
+ * agent/system/run-script.ts holds it.
+ */
+export interface ScriptStep {
+  readonly kind: 'script';
+  /** The response folder, an absolute path; nothing outside of it is ever run. */
+  readonly folder: string;
+  /** A plain file name in it. */
+  readonly file: string;
+  /** The working directory, and how the file is named from there: the script sees it as `$0`. */
+  readonly cwd: string;
+  readonly program: string;
+  readonly words: readonly string[];
+  /** `shell`: only a shell script that asks for `$1` is given the words. */
+  readonly wordsFor: 'every-file' | 'shell';
+  /** The line it reads, without its end; absent: there is nothing to read. */
+  readonly line?: string | undefined;
+  /** Whether it may, or must, name its keys on its standard output and wait for an answer. */
+  readonly handshake: 'none' | 'possible' | 'required';
+  readonly deadlineMs: number;
+  /** Stands in its environment (AR_EXEC_RUN), so that what is left of it can be found. */
+  readonly run: string;
+}
+
+/**
  * Reads which libraries a program asks for, and which of `words` are in it; it is not run. `stdout` is
  * JSON, `{"needed": […], "mentions": […]}`, and empty when there is no such file.
  */
@@ -119,16 +144,100 @@ export interface ReadProgramStep {
   readonly words: readonly string[];
 }
 
+/** Reads the accounts of this machine's own files; `stdout` is an Accounts as JSON, without any hash. */
+export interface ReadAccountsStep {
+  readonly kind: 'read-accounts';
+}
+
+export interface Accounts {
+  /** The number of the account that the agent runs as. */
+  readonly agent: number;
+  readonly accounts: readonly Account[];
+}
+
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  /** Of its primary group. */
+  readonly gid: number;
+  /** `locked`: a `!` stands before it; `none`: it needs none; `open`: all others, `*` among them. */
+  readonly password: 'open' | 'locked' | 'none';
+  /** When the account expires, in days since 1970; empty: never. */
+  readonly expire: string;
+  /** Why it cannot be changed, to be read behind its name. */
+  readonly fault?: string;
+}
+
+/**
+ * Changes whether an account can be used, looks again, and fails if it is not so. A name that belongs
+ * to another number meanwhile is left alone.
+ *
+ * - `disabled`: the password is locked; with `expire` the account has expired, too
+ * - `former`: as far as it is still so, the password is `password` again and the expiry is `expire`
+ *   (absent: it was never touched). What somebody else has changed since stays.
+ */
+export interface ChangeAccountStep {
+  readonly kind: 'change-account';
+  readonly user: string;
+  readonly uid: number;
+  readonly change:
+    | { readonly to: 'disabled'; readonly expire: boolean }
+    | {
+        readonly to: 'former';
+        readonly password: Account['password'];
+        readonly expire?: string | undefined;
+      };
+}
+
+/** Ends what an account has running, as far as that can be done; what is left is a remark. */
+export interface EndSessionsStep {
+  readonly kind: 'end-sessions';
+  readonly uid: number;
+}
+
+/**
+ * Calls of methods of one interface of a D-Bus service, on the system's bus. `stdout` is JSON: for each
+ * call the list of what it returned.
+ *
+ * They are made in their order, some at a time. One that is refused does not keep the others from being
+ * made, and the step fails with what was said first. A service that does not run is not started.
+ */
+export interface DbusStep {
+  readonly kind: 'dbus';
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly calls: readonly DbusCall[];
+  /** Beginnings of what is said of a call that is refused because it is so already: a success. */
+  readonly alreadySo?: readonly string[];
+  /** One call in place of all others, if `ifEmpty` returns an empty list. */
+  readonly first?: { readonly ifEmpty: DbusCall; readonly call: DbusCall };
+  readonly deadlineMs?: number;
+}
+
+export interface DbusCall {
+  readonly member: string;
+  /** Of the arguments, in D-Bus notation: `ss`, `sas`. */
+  readonly signature: string;
+  readonly args: readonly DbusValue[];
+}
+
+export type DbusValue = string | number | boolean | readonly DbusValue[];
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
   | EditBlockStep
   | ReadFileStep
+  | ReadAccountsStep
+  | ChangeAccountStep
+  | EndSessionsStep
   | NameFilesStep
   | ListFolderStep
   | CheckExecutableStep
   | EndProcessStep
-  | ReadProgramStep;
+  | ReadProgramStep
+  | DbusStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:
@@ -144,6 +253,8 @@ export interface StepResult {
   readonly stdout: string;
   /** What the tool said of its failure, cut to a length that fits a log line. */
   readonly stderr: string;
+  /** It was done, and something about it is to be known all the same. */
+  readonly remark?: string;
 }
 
 /** Carries out one step. The only way by which a plan reaches the machine. */

@@ -13,6 +13,7 @@ export interface ActFlags extends CommonFlags {
   readonly srcip?: string | undefined;
   readonly user?: string | undefined;
   readonly file?: string | undefined;
+  readonly key?: string | undefined;
   readonly pid?: number | undefined;
   readonly executable?: string | undefined;
   readonly sha256?: string | undefined;
@@ -72,6 +73,7 @@ function common(parser: Argv) {
     .option('srcip', { type: 'string', describe: 'the address or prefix that it is about' })
     .option('user', { type: 'string', describe: 'the account that it is about' })
     .option('file', { type: 'string', describe: 'the file that it is about' })
+    .option('key', { type: 'string', describe: 'of a script: what "ar-exec list" shows it by' })
     .option('pid', { type: 'number', describe: 'the process that it is about' })
     .option('executable', { type: 'string', describe: 'the program that has to run under --pid' })
     .option('dry-run', {
@@ -122,6 +124,7 @@ export function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
     srcip: flags.srcip,
     user: flags.user,
     file: flags.file,
+    key: flags.key,
     pid: flags.pid,
     executable: flags.executable,
     sha256: flags.sha256,
@@ -148,7 +151,9 @@ function sentence(reply: OutcomeReply): string {
       reply.preExisting === true
         ? 'was in force before ar-exec, and is left to whoever made it'
         : `is in force by ${reply.driver}`;
-    return `${what} ${how}, held ${until}${reply.refreshed === true ? '; it was held already' : ''}`;
+    const refreshed = reply.refreshed === true ? '; it was held already' : '';
+    const but = reply.trouble === undefined ? '' : `; but ${reply.trouble}`;
+    return `${what} ${how}, held ${until}${refreshed}${but}`;
   }
   if (reply.state === 'done') return `${reply.response} is done (${reply.driver})`;
   if (reply.nextTry !== undefined) {

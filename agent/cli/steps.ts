@@ -1,4 +1,4 @@
-import type { EndProcessStep, Step } from '../../platform/step.ts';
+import type { ChangeAccountStep, EndProcessStep, ScriptStep, Step } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
@@ -6,7 +6,7 @@ import { print, printJson, remark } from './output.ts';
 interface PlanReply {
   readonly driver: string;
   readonly why: string;
-  readonly steps: readonly Step[];
+  readonly steps: readonly (Step | ScriptStep)[];
 }
 
 /** `--dry-run`: the steps that the agent would take, or without one, that this machine would need. */
@@ -31,7 +31,7 @@ async function askOrPlan(flags: CommonFlags, request: object): Promise<PlanReply
 }
 
 /** A step as a line that can be pasted into a shell, for people; nothing here is ever run from it. */
-export function stepText(step: Step): string {
+export function stepText(step: Step | ScriptStep): string {
   switch (step.kind) {
     case 'command': {
       const line = [step.tool, ...step.args].map(quote).join(' ');
@@ -43,9 +43,13 @@ export function stepText(step: Step): string {
         ...step.add.map((line) => `+ ${line}`),
         ...step.remove.map((line) => `- ${line}`),
       ].join('\n');
+    case 'script':
+      return scriptText(step);
     case 'read-file':
     case 'read-program':
       return `# read ${step.path}`;
+    case 'end-process':
+      return endProcessText(step);
     case 'name-files':
       return [
         `# empty files in ${step.path}, mode 1444:`,
@@ -56,8 +60,15 @@ export function stepText(step: Step): string {
       return `# list ${step.path}`;
     case 'check-executable':
       return `# look whether only root can change ${step.path}`;
-    case 'end-process':
-      return endProcessText(step);
+    case 'read-accounts':
+      return '# read the accounts of /etc/passwd and /etc/shadow';
+    case 'change-account':
+      return changeAccountText(step);
+    case 'end-sessions':
+      return [
+        `loginctl terminate-user ${step.uid}  # and, whether that did or not:`,
+        `pkill -KILL -U ${step.uid}  # outside of containers`,
+      ].join('\n');
   }
 }
 
@@ -69,6 +80,36 @@ function endProcessText({ pid, executable, startedBefore, graceMs, family }: End
     ...(graceMs > 0 ? [`kill -TERM ${pid}  # and after ${graceMs / 1_000} s:`] : []),
     `kill -KILL ${pid}${family ? '  # and what it has started' : ''}`,
   ].join('\n');
+}
+
+/** Which of it is done depends on how the account is found then. */
+function changeAccountText({ user, uid, change }: ChangeAccountStep): string {
+  const name = quote(user);
+  if (change.to === 'disabled') {
+    const line = `usermod -L ${change.expire ? '-e 1 ' : ''}-- ${name}`;
+    return `# if ${user} is still number ${uid}, what of this is not so yet:\n${line}`;
+  }
+  const unlock = { open: '-U ', none: '', locked: '' }[change.password];
+  const expiry = change.expire === undefined ? '' : `-e ${quote(change.expire)} `;
+  const lines = [
+    ...(change.password === 'none' ? [`passwd -d -- ${name}`] : []),
+    ...(unlock + expiry === '' ? [] : [`usermod ${unlock}${expiry}-- ${name}`]),
+  ];
+  return [`# if ${user} is still number ${uid}, what of this is still ours:`, ...lines].join('\n');
+}
+
+/** Whether a shell script asks for arguments is seen when it is run; here they stand in brackets. */
+function scriptText({ cwd, program, words, wordsFor, line, handshake }: ScriptStep): string {
+  const args = words.map(quote).join(' ');
+  const shown = args === '' || wordsFor === 'every-file' ? args : `[${args}]`;
+  const command = `(cd ${quote(cwd)} && ${`${quote(program)} ${shown}`.trim()})`;
+  const asked = {
+    none: [],
+    possible: ['# if it names keys, it is answered'],
+    required: ['# it names its keys, and is answered'],
+  };
+  const text = line === undefined ? [command] : [`${command} <<'EOF'`, line, 'EOF'];
+  return [...text, ...asked[handshake]].join('\n');
 }
 
 function quote(word: string): string {

@@ -8,10 +8,14 @@ export interface DefaultPaths {
   readonly stateFolder: string;
   readonly socket: string;
   readonly activeResponsesLog: string;
+  /** Where people's own responses lie. */
+  readonly scriptsFolder: string;
 }
 
 /** Where a manager's agent keeps its logs, and reads active-responses.log from. */
 const managerLogs = '/var/ossec/logs';
+/** Where a manager's agent keeps its responses. */
+const managerScripts = '/var/ossec/active-response/bin';
 
 /** The default paths of an operating system. A manager's log folder is used where there is one. */
 export function defaultPaths(
@@ -31,5 +35,6 @@ export function defaultPaths(
     stateFolder: '/var/lib/ar-exec',
     socket: '/run/ar-exec/ar-exec.sock',
     activeResponsesLog: `${logFolder}/active-responses.log`,
+    scriptsFolder: exists(managerScripts) ? managerScripts : '/etc/ar-exec/responses',
   };
 }

@@ -1,4 +1,4 @@
-import { type AddressTarget, parseTarget } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget, parseUser } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
 import type { Setting } from './setting.ts';
@@ -34,6 +34,20 @@ export function readTargets(element: Element, file: string): AddressTarget[] {
       element,
       `<never_block> holds ${quote(word)}, which is not an address or a prefix`,
       'Write addresses like 192.0.2.7 or 2001:db8::/32; host names are not looked up, because what they stand for changes.',
+    );
+  });
+}
+
+/** The accounts and `@groups` of a `<never_disable>`. */
+export function readAccountNames(element: Element, file: string): string[] {
+  refuseChildren(element, file);
+  return wordsIn(element).map((word) => {
+    if (parseUser(word.replace(/^@/, '')) !== undefined) return word;
+    throw configError(
+      file,
+      element,
+      `<never_disable> holds ${quote(word)}, which is not the name of an account or a group`,
+      'Write login names like alice, and groups with an @ before them like @admins.',
     );
   });
 }

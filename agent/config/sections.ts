@@ -1,12 +1,19 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
-import { type Known, readDrivers, readSetting, readTargets } from './section-values.ts';
+import { readScripts, type ScriptDeclaration } from './scripts.ts';
+import {
+  type Known,
+  readAccountNames,
+  readDrivers,
+  readSetting,
+  readTargets,
+} from './section-values.ts';
 import type { Setting, SettingWithDefault } from './setting.ts';
 import type { Element } from './xml.ts';
 
 /** The settings that may be given any number of times. */
-export const repeatable = ['never_block', 'driver'];
+export const repeatable = ['never_block', 'never_disable', 'driver', 'script'];
 
 interface Context {
   readonly file: string;
@@ -18,7 +25,9 @@ interface Context {
 /** What the `<ar-exec>` sections of a file say. */
 interface Sections {
   readonly neverBlock: readonly AddressTarget[];
+  readonly neverDisable: readonly string[];
   readonly drivers: ReadonlyMap<string, readonly string[]>;
+  readonly scripts: ReadonlyMap<string, ScriptDeclaration>;
   readonly remarks: readonly Remark[];
   /** A setting's value, if it is given. */
   value<T>(setting: Setting<T>): T | undefined;
@@ -31,14 +40,19 @@ export function readSections(document: Element, context: Context): Sections {
   const sections = named(document, 'ar-exec');
   const { found, remarks } = collect(sections, context);
   const ofResponses = readDrivers(found.get('driver') ?? [], context);
+  const declared = readScripts(found.get('script') ?? [], context);
   const value = <T>(setting: Setting<T>): T | undefined => {
     const element = found.get(setting.element)?.at(-1);
     return element === undefined ? undefined : readSetting(setting, element, context.file);
   };
   return {
     neverBlock: (found.get('never_block') ?? []).flatMap((it) => readTargets(it, context.file)),
+    neverDisable: (found.get('never_disable') ?? []).flatMap((it) =>
+      readAccountNames(it, context.file),
+    ),
     drivers: ofResponses.drivers,
-    remarks: [...remarks, ...ofResponses.remarks],
+    scripts: declared.scripts,
+    remarks: [...remarks, ...ofResponses.remarks, ...declared.remarks],
     value,
     valueOr: (setting) => value(setting) ?? setting.fallback,
   };

@@ -95,6 +95,31 @@ export function groupName(element: string, fallback: string): SettingWithDefault
   };
 }
 
+/** A set of nftables by its full name, as `nft list set` takes it; empty for none. */
+export function nftSet(element: string, fallback: string): SettingWithDefault<string> {
+  const name = '[A-Za-z_.][\\w./-]{0,254}';
+  const form = new RegExp(`^(inet|ip6?|bridge|netdev|arp) ${name} ${name}$`);
+  return {
+    element,
+    fallback,
+    form: 'a family, a table and a set, or empty',
+    read(text) {
+      const words = text.split(/\s+/).join(' ');
+      return words === '' || form.test(words) ? words : undefined;
+    },
+  };
+}
+
+/** A set of ipset by its name; empty for none. The kernel takes 31 characters (IPSET_MAXNAMELEN). */
+export function ipSet(element: string): SettingWithDefault<string> {
+  return {
+    element,
+    fallback: '',
+    form: 'the name of a set, or empty',
+    read: (text) => (/^([\w.][\w.:@+-]{0,30})?$/.test(text) ? text : undefined),
+  };
+}
+
 function secondsOf(text: string): number | undefined {
   try {
     return parseDuration(text);

@@ -2,6 +2,7 @@ import type { AddressTarget } from '../../platform/target.ts';
 import { readManagerPart } from './manager-part.ts';
 import { neverEnded, quarantineRoots } from './path-defaults.ts';
 import { describePlace } from './place.ts';
+import type { ScriptDeclaration } from './scripts.ts';
 import type { Known } from './section-values.ts';
 import { readSections } from './sections.ts';
 import {
@@ -9,6 +10,8 @@ import {
   absolutePathOr,
   duration,
   groupName,
+  ipSet,
+  nftSet,
   oneOf,
   pathList,
   wholeNumber,
@@ -35,6 +38,10 @@ export interface Config {
   readonly blockFolder: string;
   /** Where the manager's agent is installed. Default /var/ossec. */
   readonly managerHome: string;
+  /** The sets of the administrator's that nftables-set fills, by full name; '' for none. */
+  readonly nftablesSet: { readonly ipv4: string; readonly ipv6: string };
+  /** The same for ipset-set. */
+  readonly ipsetSet: { readonly ipv4: string; readonly ipv6: string };
   /** How kill-process ends a process, and which it never ends; platform/linux/kill-process.ts. */
   readonly killProcess: {
     readonly grace: string;
@@ -48,6 +55,19 @@ export interface Config {
     readonly roots: string;
     readonly never: string;
   };
+  /** How disable-account disables an account, and which it never does; platform/linux/account.ts. */
+  readonly disableAccount: {
+    readonly expire: 'yes' | 'no';
+    readonly endSessions: 'yes' | 'no';
+    /** Names of accounts, and of groups with an @ before them. */
+    readonly never: readonly string[];
+  };
+  /** Response → what is declared of its script. */
+  readonly scripts: ReadonlyMap<string, ScriptDeclaration>;
+  /** The response folder. Default: none here, default-paths.ts decides. */
+  readonly scriptsFolder: string | undefined;
+  /** How long a run of a script may take. Default 60. */
+  readonly scriptTimeLimitSeconds: number;
   /** What happens to standing effects when the agent is stopped. Default 'keep'. */
   readonly onStop: 'keep' | 'revert';
   /** The group that may use the socket, besides root. Default 'ar-exec'. */
@@ -61,6 +81,8 @@ export interface Config {
     readonly pendingRequests: number;
     /** Actions that stand at a time. Default 100000. */
     readonly activeActions: number;
+    /** Scripts that run at a time, for taking back as many again. Default 16. */
+    readonly scriptsAtOnce: number;
   };
   readonly history: {
     /** Days for which an ended action is remembered. Default 30. */
@@ -86,6 +108,10 @@ export const settings = {
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
   managerHome: absolutePathOr('manager_home', '/var/ossec'),
+  nftablesSetIpv4: nftSet('nftables_set/ipv4', 'inet filter ossec_ar4'),
+  nftablesSetIpv6: nftSet('nftables_set/ipv6', 'inet filter ossec_ar6'),
+  ipsetSetIpv4: ipSet('ipset_set/ipv4'),
+  ipsetSetIpv6: ipSet('ipset_set/ipv6'),
   killGrace: wholeNumber('kill_process/grace', 0, { min: 0, max: 60 }),
   killFamily: oneOf('kill_process/family', 'no', ['no', 'yes']),
   killClockSkew: wholeNumber('kill_process/clock_skew', 2, { min: 0, max: 300 }),
@@ -93,12 +119,17 @@ export const settings = {
   quarantineFolder: absolutePathOr('quarantine/folder', '/var/lib/ar-exec/quarantine'),
   quarantineRoots: pathList('quarantine/roots', quarantineRoots),
   quarantineNever: pathList('quarantine/never', []),
+  disableExpire: oneOf('disable_account/expire', 'yes', ['yes', 'no']),
+  disableEndSessions: oneOf('disable_account/end_sessions', 'no', ['yes', 'no']),
+  scriptsFolder: absolutePath('scripts_folder'),
+  scriptTimeLimit: duration('script_time_limit', 60, { min: 1, max: 3_600 }),
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),
   connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
   messageBytes: wholeNumber('limits/message_bytes', 65_536, { min: 1024, max: 1_048_576 }),
   pendingRequests: wholeNumber('limits/pending_requests', 100_000, { min: 1, max: 1_000_000 }),
   activeActions: wholeNumber('limits/active_actions', 100_000, { min: 1, max: 1_000_000 }),
+  scriptsAtOnce: wholeNumber('limits/scripts_at_once', 16, { min: 1, max: 256 }),
   keepDays: wholeNumber('history/keep_days', 30, { min: 1, max: 3650 }),
   keepEntries: wholeNumber('history/keep_entries', 100_000, { min: 1, max: 10_000_000 }),
   reconcileEvery: duration('reconcile_every', 60, { min: 5, max: 86_400 }),
@@ -128,6 +159,11 @@ export function readConfig(
     hostsDenyFile: valueOr(settings.hostsDenyFile),
     blockFolder: valueOr(settings.blockFolder),
     managerHome: valueOr(settings.managerHome),
+    nftablesSet: {
+      ipv4: valueOr(settings.nftablesSetIpv4),
+      ipv6: valueOr(settings.nftablesSetIpv6),
+    },
+    ipsetSet: { ipv4: valueOr(settings.ipsetSetIpv4), ipv6: valueOr(settings.ipsetSetIpv6) },
     killProcess: {
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),
@@ -139,6 +175,14 @@ export function readConfig(
       roots: valueOr(settings.quarantineRoots),
       never: valueOr(settings.quarantineNever),
     },
+    disableAccount: {
+      expire: valueOr(settings.disableExpire),
+      endSessions: valueOr(settings.disableEndSessions),
+      never: ours.neverDisable,
+    },
+    scripts: ours.scripts,
+    scriptsFolder: value(settings.scriptsFolder),
+    scriptTimeLimitSeconds: valueOr(settings.scriptTimeLimit),
     onStop: valueOr(settings.onStop),
     socketGroup: valueOr(settings.socketGroup),
     limits: {
@@ -146,6 +190,7 @@ export function readConfig(
       messageBytes: valueOr(settings.messageBytes),
       pendingRequests: valueOr(settings.pendingRequests),
       activeActions: valueOr(settings.activeActions),
+      scriptsAtOnce: valueOr(settings.scriptsAtOnce),
     },
     history: {
       keepDays: valueOr(settings.keepDays),

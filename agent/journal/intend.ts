@@ -103,6 +103,10 @@ export function createIntender(
   return (order, now) => {
     const rows = holders.all(order.target.text) as unknown as Row[];
     const same = rows.find((row) => row.response === order.response);
+    if (same !== undefined && same.instance !== instances.find(order.instance)) {
+      if (order.onlyWhenDue === true) return { kind: 'absent', order };
+      return { kind: 'elsewhere', order, action: restore(same) };
+    }
     const others = rows.length === 0 ? rows : othersOf(order, same, rows);
     return order.verb === 'add' ? add(order, now, same, others) : remove(order, now, same, others);
   };

@@ -7,6 +7,7 @@ import { createInstances } from './instances.ts';
 import { createIntender } from './intend.ts';
 import { type OpenedDatabase, openDatabase } from './open.ts';
 import { type Counts, createReader } from './read.ts';
+import { createRekeyer, type Rekeying } from './rekey.ts';
 import { createSettler, isOver } from './settle.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface Journal {
     instance: Instance,
     found: readonly { readonly target: Target; readonly memory: Memory }[],
   ): void;
+  /** Writes down that an action is about something else; its changes come first. */
+  rekey(rekeying: Rekeying, now: number): void;
   /** The live action for a response and a target. */
   holder(response: string, target: string): Action | undefined;
   /** Live actions of one driver instance. */
@@ -36,9 +39,12 @@ export interface Journal {
   forgotten(instance: Instance): ReadonlySet<string>;
   /** Driver instances that have live actions. */
   instances(): Instance[];
+  /** Which responses have live actions, of which instances. */
+  holdings(): { readonly response: string; readonly instance: Instance }[];
   /** Live actions of an instance whose time has come, soonest first. */
   due(instance: Instance, now: number, limit: number): Action[];
-  nextDueAt(instance: Instance): number | undefined;
+  /** When an action is due next; those that somebody is at work on can be left out, by their ids. */
+  nextDueAt(instance: Instance, except?: ReadonlySet<number>): number | undefined;
   /** Live actions, or those that are over, newest first. */
   list(which: 'live' | 'ended', limit: number): Action[];
   counts(): Counts;
@@ -63,6 +69,7 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
   const forgotten = createForgotten(database);
   const intend = createIntender(database, instances, forgotten.has);
   const settle = createSettler(database);
+  const rekey = createRekeyer(database);
   const read = createReader(database, instances);
   const countLive = database.prepare('SELECT count(*) AS n FROM actions WHERE ended_at IS NULL');
   let live = Number(countLive.get()?.['n']);
@@ -131,6 +138,13 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
         for (const { target, memory } of found) {
           remember.run(JSON.stringify(memory), target.text, number);
         }
+      }),
+    rekey: (rekeying, now) =>
+      transaction(() => {
+        const { changes = [] } = rekeying;
+        settle(changes, now);
+        for (const change of changes) if (isOver(change.state)) live -= 1;
+        rekey(rekeying);
       }),
     shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),

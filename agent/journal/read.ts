@@ -11,6 +11,8 @@ export interface Counts {
   readonly reverting: number;
 }
 
+const none: ReadonlySet<number> = new Set();
+
 /** Everything that is asked of the journal; changes nothing. */
 export function createReader(database: DatabaseSync, instances: Instances) {
   const live = 'ended_at IS NULL';
@@ -25,12 +27,15 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     `SELECT target FROM actions WHERE state = 'forgotten' AND instance = ?`,
   );
   const inUse = database.prepare(`SELECT DISTINCT instance FROM actions WHERE ${live}`);
+  const holdings = database.prepare(
+    `SELECT DISTINCT response, instance FROM actions WHERE ${live}`,
+  );
   const due = database.prepare(
     `SELECT * FROM actions WHERE instance = ? AND ${live} AND due_at <= ? ORDER BY due_at LIMIT ?`,
   );
   const nextDue = database.prepare(
-    `SELECT due_at FROM actions WHERE instance = ? AND ${live} AND due_at IS NOT NULL
-     ORDER BY due_at LIMIT 1`,
+    `SELECT id, due_at FROM actions WHERE instance = ? AND ${live} AND due_at IS NOT NULL
+     ORDER BY due_at LIMIT ?`,
   );
   const newest = database.prepare(`SELECT * FROM actions WHERE ${live} ORDER BY id DESC LIMIT ?`);
   const ended = database.prepare(
@@ -55,10 +60,17 @@ export function createReader(database: DatabaseSync, instances: Instances) {
       ),
     instances: (): Instance[] =>
       (inUse.all() as { instance: number }[]).map((row) => instances.byNumber(row.instance)),
+    holdings: (): { response: string; instance: Instance }[] =>
+      (holdings.all() as { response: string; instance: number }[]).map((row) => ({
+        response: row.response,
+        instance: instances.byNumber(row.instance),
+      })),
     due: (instance: Instance, now: number, limit: number): Action[] =>
       actions(due.all(instances.find(instance), now, limit)),
-    nextDueAt: (instance: Instance): number | undefined =>
-      (nextDue.get(instances.find(instance)) as { due_at: number } | undefined)?.due_at,
+    nextDueAt: (instance: Instance, except: ReadonlySet<number> = none): number | undefined =>
+      (
+        nextDue.all(instances.find(instance), except.size + 1) as { id: number; due_at: number }[]
+      ).find(({ id }) => !except.has(id))?.due_at,
     list: (which: 'live' | 'ended', limit: number): Action[] =>
       actions((which === 'live' ? newest : ended).all(limit)),
     counts: (): Counts => {

@@ -1,5 +1,5 @@
 import type { Facts } from '../../platform/driver.ts';
-import type { Target } from '../../platform/target.ts';
+import { type AddressTarget, parseTarget, type Target } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
 import type { Guard, Protected } from './guard.ts';
@@ -36,11 +36,7 @@ export interface DecideOptions {
 export function decide(request: Request, options: DecideOptions): Decision {
   const { definition, guard, essential } = options;
   if (definition === undefined) {
-    throw new ArError(
-      'response-unknown',
-      `there is no response "${clip(request.response)}"`,
-      `Known responses: ${responses.map(({ name }) => name).join(', ')}.`,
-    );
+    throw unknownResponse(request);
   }
   if (request.verb === 'delete' && !definition.stateful) {
     throw new ArError(
@@ -58,10 +54,30 @@ export function decide(request: Request, options: DecideOptions): Decision {
       'Give 1 second to 10 years, or none to hold it until it is deleted.',
     );
   }
-  if (target.kind === 'address' && request.verb === 'add' && request.forceProtected !== true) {
-    guard.check(target, essential);
+  const address = target.kind === 'address' ? target : addressOf(request, definition);
+  if (address !== undefined && request.verb === 'add' && request.forceProtected !== true) {
+    guard.check(address, essential);
   }
-  return definition.wantsFacts === true
-    ? { definition, target, facts: request.facts ?? {} }
-    : { definition, target };
+  if (definition.wantsFacts !== true) return { definition, target };
+  const { srcip, user, file, facts = {} } = request;
+  // What an action is found by has to be known of a delete too.
+  const named = definition.nameOf === undefined ? {} : { srcip, user, file };
+  return { definition, target, facts: { ...named, ...facts } };
+}
+
+/** `also` is a sentence with what may have been meant, or how to make it one. */
+export function unknownResponse({ response }: Request, also = ''): ArError {
+  return new ArError(
+    'response-unknown',
+    `there is no response "${clip(response)}"`,
+    `Known responses: ${responses.map(({ name }) => name).join(', ')}.${also}`,
+  );
+}
+
+/** The address that a response is about besides, where it must not be a protected one. */
+function addressOf(
+  { srcip }: Request,
+  { guardsAddress }: ResponseDefinition,
+): AddressTarget | undefined {
+  return guardsAddress === true && srcip !== undefined ? parseTarget(srcip) : undefined;
 }

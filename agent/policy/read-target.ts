@@ -18,7 +18,7 @@ import type { ResponseDefinition } from './responses.ts';
  */
 export function readTarget(
   request: Request,
-  { name, target }: ResponseDefinition,
+  { name, target, nameOf }: ResponseDefinition,
   newName: () => string,
 ): Target {
   switch (target) {
@@ -46,7 +46,7 @@ export function readTarget(
         'Name its number and its program as pid and executable (--pid, --executable); the program as an absolute path.',
       );
     case 'named':
-      return { kind: 'named', text: request.facts?.alertId ?? newName() };
+      return { kind: 'named', text: nameOf?.(request) ?? request.facts?.alertId ?? newName() };
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Target } from '../../platform/target.ts';
+import type { Instance, Request } from '../words.ts';
 
 /** A response that can be asked for by name, and the drivers that can carry it out. */
 export interface ResponseDefinition {
@@ -15,6 +16,12 @@ export interface ResponseDefinition {
   readonly wantsFacts?: boolean;
   /** What it does, for people. */
   readonly summary: string;
+  /** What carries it out, where no choice is to be made: it is a script. */
+  readonly instance?: Instance;
+  /** What names its action, for a target that is named. Absent: the alert, or nothing. */
+  readonly nameOf?: (request: Request) => string;
+  /** An address in the request must not be one that is never blocked. */
+  readonly guardsAddress?: boolean;
 }
 
 /** The built-in responses. The table of docs/responses.md is made from this list by `npm run docs`. */
@@ -26,6 +33,14 @@ export const responses: readonly ResponseDefinition[] = [
     stateful: true,
     drivers: ['nftables', 'ipset', 'iptables'],
     summary: 'drops every packet that comes from the address, for this machine or through it',
+  },
+  {
+    name: 'nftables-drop',
+    aliases: ['nftables-drop.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['nftables-set', 'ipset-set'],
+    summary: 'puts the address into a set of yours; your own rules say what happens to it',
   },
   {
     name: 'host-deny',
@@ -74,6 +89,14 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['kill-process'],
     wantsFacts: true,
     summary: 'ends a process, if the program that is named runs under its number',
+  },
+  {
+    name: 'disable-account',
+    aliases: ['disable-account.sh'],
+    target: 'user',
+    stateful: true,
+    drivers: ['account'],
+    summary: 'disables an account of this machine: no login with a password, nor with a key',
   },
 ];
 

@@ -1,13 +1,15 @@
 import type { Runner } from '../../platform/step.ts';
-import { endProcess } from './end-process.ts';
+import { changeAccount, readAccounts } from './change-account.ts';
 import { checkExecutable } from './check-executable.ts';
+import { endProcess } from './end-process.ts';
+import { endSessions } from './end-sessions.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
 import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
-const toolFolders = [
+export const toolFolders = [
   '/usr/sbin',
   '/usr/bin',
   '/sbin',
@@ -19,7 +21,7 @@ const toolFolders = [
 /** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
 export function createRunner(folders: readonly string[] = toolFolders): Runner {
   const runCommand = createCommandRunner(folders);
-  return async (step) => {
+  const run: Runner = async (step) => {
     try {
       switch (step.kind) {
         case 'command':
@@ -30,17 +32,25 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await readFileStep(step);
         case 'read-program':
           return await readProgram(step);
+        case 'end-process':
+          return await endProcess(step);
         case 'name-files':
           return await nameFiles(step);
         case 'list-folder':
           return await listFolder(step);
         case 'check-executable':
           return await checkExecutable(step);
-        case 'end-process':
-          return await endProcess(step);
+        case 'read-accounts':
+          return await readAccounts(run);
+        case 'change-account':
+          return await changeAccount(step, run);
+        case 'end-sessions':
+          return await endSessions(step, run);
       }
     } catch (error) {
-      return { failure: 'io', stdout: '', stderr: String(error) };
+      const said = error instanceof Error ? error.message : String(error);
+      return { failure: 'io', stdout: '', stderr: said };
     }
   };
+  return run;
 }

@@ -66,6 +66,9 @@ describe('settings', () => {
           roots: expect.stringMatching(/^\/home\n\/root\n.*\n\/usr\/local$/s),
           never: '',
         },
+        scripts: new Map(),
+        scriptsFolder: undefined,
+        scriptTimeLimitSeconds: 60,
         onStop: 'keep',
         socketGroup: 'ar-exec',
         limits: {
@@ -73,6 +76,7 @@ describe('settings', () => {
           messageBytes: 65_536,
           pendingRequests: 100_000,
           activeActions: 100_000,
+          scriptsAtOnce: 16,
         },
         history: { keepDays: 30, keepEntries: 100_000 },
         reconcileEverySeconds: 60,
@@ -101,10 +105,15 @@ describe('settings', () => {
       <quarantine>
         <folder>/srv/held</folder> <roots>/data</roots> <never>/data/a, /data/b</never>
       </quarantine>
+      <scripts_folder>/srv/responses</scripts_folder> <script_time_limit>2m</script_time_limit>
+      <script name="tell"/>
+      <script name="block" file="block.py" dialect="json-keys" stateful="yes" time_limit="90s"
+        at_once="2" guard="yes" log="no"> --zone  web </script>
       <on_stop>revert</on_stop> <socket_group>soc</socket_group>
       <limits>
         <connections>8</connections> <message_bytes>4096</message_bytes>
         <pending_requests>9</pending_requests> <active_actions>10</active_actions>
+        <scripts_at_once>3</scripts_at_once>
       </limits>
       <history> <keep_days>7</keep_days> <keep_entries>100</keep_entries> </history>
       <reconcile_every>5m</reconcile_every>
@@ -127,14 +136,59 @@ describe('settings', () => {
       managerHome: '/opt/ossec',
       killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
       quarantine: { folder: '/srv/held', roots: '/data', never: '/data/a\n/data/b' },
+      scripts: new Map([
+        ['tell', expect.objectContaining({ extraArgs: [] })],
+        [
+          'block',
+          {
+            file: 'block.py',
+            dialect: 'json-keys',
+            stateful: 'yes',
+            timeLimitSeconds: 90,
+            atOnce: 2,
+            guard: true,
+            log: false,
+            extraArgs: ['--zone', 'web'],
+          },
+        ],
+      ]),
+      scriptsFolder: '/srv/responses',
+      scriptTimeLimitSeconds: 120,
       onStop: 'revert',
       socketGroup: 'soc',
-      limits: { connections: 8, messageBytes: 4096, pendingRequests: 9, activeActions: 10 },
+      limits: {
+        connections: 8,
+        messageBytes: 4096,
+        pendingRequests: 9,
+        activeActions: 10,
+        scriptsAtOnce: 3,
+      },
       history: { keepDays: 7, keepEntries: 100 },
       reconcileEverySeconds: 300,
       logLevel: 'debug',
       logFile: '/var/log/a.log',
       activeResponsesLog: '/var/log/b.log',
+    });
+  });
+
+  it.each([
+    ['<script/>', '<script> has the name "", which is no file name'],
+    ['<script name="../x"/>', '<script> has the name "../x", which is no file name'],
+    ['<script name=".hidden"/>', '<script> has the name ".hidden", which is no file name'],
+    ['<script name="-x"/>', '<script> has the name "-x", which is no file name'],
+    ['<script name="x" file="a/b"/>', '<script> has file="a/b", which it does not take'],
+    ['<script name="x" dialect="xml"/>', '<script> has dialect="xml", which it does not take'],
+    ['<script name="x" stateful="maybe"/>', 'stateful="maybe"'],
+    ['<script name="x" time_limit="2h"/>', 'time_limit="2h"'],
+    ['<script name="x" at_once="0"/>', 'at_once="0"'],
+    ['<script name="x" tiemout="1"/>', '<script> has no attribute "tiemout"'],
+    ['<script name="firewall-drop"/>', '"firewall-drop" is a response of its own already'],
+    ['<script name="x"><y/></script>', '<script> holds <y>, where only arguments belong'],
+  ])('refuse a script like %s', (text, message) => {
+    expect(refusal(`<ar-exec>${text}</ar-exec>`)).toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining(message),
+      hint: expect.stringContaining('<script name="custom-ar.py"'),
     });
   });
 
@@ -513,7 +567,9 @@ describe('defaultPaths', () => {
       stateFolder: '/var/lib/ar-exec',
       socket: '/run/ar-exec/ar-exec.sock',
       activeResponsesLog: '/var/log/ar-exec/active-responses.log',
+      scriptsFolder: '/etc/ar-exec/responses',
     });
+    expect(defaultPaths('linux', () => true).scriptsFolder).toBe('/var/ossec/active-response/bin');
   });
 
   it('says so where there are none', () => {

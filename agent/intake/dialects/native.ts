@@ -23,6 +23,7 @@ const act = {
   srcip: v.optional(text(256)),
   user: v.optional(text(256)),
   file: v.optional(text(4_096)),
+  key: v.optional(text(4_096)),
   pid: v.optional(integer),
   executable: v.optional(text(4_096)),
   reason: v.optional(text(1_024)),
@@ -93,13 +94,14 @@ function check(value: object): NativeMessage {
 }
 
 function toRequest(message: Extract<NativeMessage, { response: string }>): Request {
-  const { command: verb, response, srcip, user, file, pid, executable, dryRun } = message;
+  const { command: verb, response, srcip, user, file, key, pid, executable, dryRun } = message;
   const request = {
     verb,
     response,
     srcip,
     user,
     file,
+    key,
     process: pid === undefined && executable === undefined ? undefined : { pid, executable },
     dryRun,
     origin: { dialect: 'native' as const, by: message.by, reason: message.reason },
@@ -112,6 +114,7 @@ function toRequest(message: Extract<NativeMessage, { response: string }>): Reque
     level,
     srcip,
     user,
+    file,
     sha256: sha256?.toLowerCase(),
   };
   return { ...request, timeoutSeconds, forceProtected, facts };

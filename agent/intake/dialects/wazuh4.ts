@@ -36,7 +36,7 @@ export function parseWazuh4(value: object): Message {
     );
   }
   const message = parsed.output;
-  const [, response = '', digits = ''] = /^(.*?)(\d*)$/s.exec(message.command) ?? [];
+  const { response, digits } = splitCommand(message.command);
   const alert = message.parameters.alert;
   const data = member(alert, 'data');
   const srcip = sourceAddress(data);
@@ -54,6 +54,13 @@ export function parseWazuh4(value: object): Message {
     managerLine: scriptLine(value, response),
   };
   return { ask: { kind: 'act', request } };
+}
+
+/** The timeout stands behind the name; a name with `!` before it, from the manager's API, has none. */
+function splitCommand(command: string): { response: string; digits: string } {
+  if (command.startsWith('!')) return { response: command.slice(1), digits: '' };
+  const [, response = '', digits = ''] = /^(.*?)(\d*)$/s.exec(command) ?? [];
+  return { response, digits };
 }
 
 /**

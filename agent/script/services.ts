@@ -1,0 +1,56 @@
+import { defaultPaths } from '../config/default-paths.ts';
+import { suggestion } from '../config/nearest.ts';
+import type { Config } from '../config/settings.ts';
+import type { Journal } from '../journal/journal.ts';
+import { unknownResponse } from '../policy/decide.ts';
+import { type ResponseDefinition, responses } from '../policy/responses.ts';
+import { endLeftovers } from '../system/leftovers.ts';
+import { createScriptRunner, type ScriptRunner } from '../system/run-script.ts';
+import { toolFolders } from '../system/runner.ts';
+import type { Request } from '../words.ts';
+import type { ScriptServices } from './bench.ts';
+import { createScripts, scriptDriver } from './find.ts';
+import { createTurns } from './turns.ts';
+
+/** How many of one script run at a time, if nothing else is declared. */
+const eachAtOnce = 4;
+
+export interface ScriptParts {
+  readonly services: ScriptServices;
+  /** The script that a name stands for. Throws `response-unknown`, and what Scripts.define throws. */
+  define(request: Request): Promise<ResponseDefinition>;
+}
+
+/** Everything about scripts, as configured. `adorn` is put around what runs them. */
+export function createScriptParts(
+  config: Config,
+  journal: Journal,
+  adorn: (inner: ScriptRunner) => ScriptRunner = (inner) => inner,
+): ScriptParts {
+  const folder = config.scriptsFolder ?? defaultPaths().scriptsFolder;
+  const holder = (name: string) =>
+    journal
+      .instances()
+      .find(({ driver, settings }) => driver === scriptDriver && settings['name'] === name);
+  const scripts = createScripts(folder, config.scripts, holder);
+  return {
+    services: {
+      run: adorn(createScriptRunner(toolFolders)),
+      turns: createTurns(config.limits.scriptsAtOnce),
+      limits: (response) => {
+        const declared = config.scripts.get(response);
+        const seconds = declared?.timeLimitSeconds ?? config.scriptTimeLimitSeconds;
+        return { timeLimitMs: seconds * 1_000, atOnce: declared?.atOnce ?? eachAtOnce };
+      },
+      endLeftovers,
+    },
+    define: async (request) => {
+      const found = await scripts.define(request);
+      if (found !== undefined) return found;
+      const builtIn = responses.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+      const known = [...builtIn, ...(await scripts.names())];
+      const also = ` Or an executable file in ${folder}.`;
+      throw unknownResponse(request, `${also}${suggestion(request.response, known)}`);
+    },
+  };
+}
