@@ -10,6 +10,11 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     'hosts-deny': { path: config.hostsDenyFile },
     'block-file': { folder: config.blockFolder },
     'restart-agent': { home: config.managerHome },
+    account: {
+      expire: config.disableAccount.expire,
+      endSessions: config.disableAccount.endSessions,
+      neverDisable: [...new Set(config.disableAccount.never)].sort().join(' '),
+    },
     'kill-process': config.killProcess,
   };
 }

@@ -1,6 +1,7 @@
 import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
+import { account } from './linux/account.ts';
 import { ipset } from './linux/ipset.ts';
 import { iptables } from './linux/iptables.ts';
 import { killProcess } from './linux/kill-process.ts';
@@ -20,3 +21,4 @@ export const drivers: readonly DriverKind[] = [
 
 /** Every one-shot there is. */
 export const oneShots: readonly OneShotKind[] = [killProcess, restartAgent];
+  account,

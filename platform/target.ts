@@ -84,10 +84,11 @@ export function parseFile(text: string): FileTarget | undefined {
 
 /**
  * Understands a login name: what shadow's useradd takes (login.defs(5), NAME_REGEX), upper case and a
- * final `$` included; never something that a tool could take for an option or a path.
+ * `$` included, as upstream does; never something that a tool could take for an option, a path or a
+ * number.
  */
 export function parseUser(text: string): UserTarget | undefined {
-  return /^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,254}\$?$/.test(text) && !/^\.+$|^[0-9]+$/.test(text)
+  return /^[a-zA-Z0-9_][a-zA-Z0-9_.$-]{0,255}$/.test(text) && !/^[0-9]+$/.test(text)
     ? { kind: 'user', text }
     : undefined;
 }

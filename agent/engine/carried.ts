@@ -13,6 +13,7 @@ export interface Carried {
   readonly target: Target;
   readonly result: 'done' | 'pre-existing' | 'failed' | 'unknown';
   readonly failure?: NonNullable<StepResult['failure']>;
+  /** What went wrong; of what is done: what is to be known all the same. */
   readonly why?: string;
   /** It was not tried: the target is not fit for it, see `Examined`. */
   readonly refusal?: 'absent' | 'protected' | 'changed';

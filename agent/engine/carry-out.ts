@@ -1,5 +1,6 @@
 import type { Driver, Effect, Reading } from '../../platform/driver.ts';
 import type { Runner, Step, StepResult } from '../../platform/step.ts';
+import { isHost, type Target } from '../../platform/target.ts';
 import { all, type Carried, type Failure } from './carried.ts';
 import { converge } from './converge.ts';
 import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
@@ -32,6 +33,7 @@ export function createCarrier(
   /** What the last look found, as long as nothing was changed here since. */
   let seen: Reading | undefined;
   let drifted = false;
+  const sharesPlace = driver.traits.sharesPlace === true;
 
   const inspect = async (): Promise<Reading> => {
     const results: StepResult[] = [];
@@ -69,19 +71,30 @@ export function createCarrier(
   };
 
   const apply = async (wanted: readonly Effect[]): Promise<Carried[]> => {
-    const { fit: effects, settled } = await examine(driver, wanted, run, remember);
-    return effects.length === 0 ? [...settled] : [...settled, ...(await make(effects))];
+    const tooWide = wanted.filter(({ target }) => !isTaken(driver, target));
+    const fine = tooWide.length === 0 ? wanted : wanted.filter((one) => !tooWide.includes(one));
+    const { fit: effects, settled } = await examine(driver, fine, run, remember);
+    const refused = [...all(tooWide, 'failed', hostsOnly), ...settled];
+    return effects.length === 0 ? refused : [...refused, ...(await make(effects))];
   };
 
   const make = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const trouble = await setUp(containersOf(driver, effects));
     if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
-    const failed = await runSteps(run, driver.apply(effects));
-    if (failed === undefined) return all(effects, 'done');
+    let known = effects;
+    if (sharesPlace && effects.some(({ standing }) => standing === true)) {
+      const reading = await inspect();
+      if (!reading.known) return all(effects, 'unknown', { failure: 'exit', why: reading.why });
+      known = asFound(effects, reading);
+    }
+    const remarks: string[] = [];
+    const failed = await runSteps(run, driver.apply(known), remarks);
+    if (failed === undefined) return remarked(all(effects, 'done'), remarks);
     const attempt = async (rest: readonly Effect[]): Promise<Failure | undefined> => {
-      const trouble = await mend(await inspect(), containersOf(driver, rest));
+      const reading = await inspect();
+      const trouble = await mend(reading, containersOf(driver, rest));
       if (trouble !== undefined) return { failure: 'exit', why: trouble };
-      return runSteps(run, driver.apply(rest));
+      return runSteps(run, driver.apply(sharesPlace ? asFound(rest, reading) : rest));
     };
     return converge({ effects, failed, goal: 'stands', attempt, inspect });
   };
@@ -95,14 +108,40 @@ export function createCarrier(
       wanted.filter((effect) => !made(effect)),
       'done',
     );
-    return effects.length === 0 ? nothing : [...nothing, ...(await takeBack(effects))];
+    if (effects.length === 0) return nothing;
+    return [...nothing, ...(await (sharesPlace ? takeBackOurs : takeBack)(effects))];
+  };
+
+  /** What is not seen to be ours is gone, whatever stands in its place. */
+  const takeBackOurs = async (effects: readonly Effect[]): Promise<Carried[]> => {
+    const reading = await inspect();
+    if (!reading.known) return all(effects, 'unknown', { failure: 'exit', why: reading.why });
+    const found = textsOf(reading);
+    const [here, gone] = [true, false].map((is) =>
+      effects.filter(({ target }) => found.has(target.text) === is),
+    ) as [Effect[], Effect[]];
+    return [...all(gone, 'done'), ...(here.length === 0 ? [] : await takeBack(here))];
   };
 
   const takeBack = async (effects: readonly Effect[]): Promise<Carried[]> => {
-    const failed = await runSteps(run, driver.revert(effects));
-    if (failed === undefined) return all(effects, 'done');
+    const remarks: string[] = [];
+    const failed = await runSteps(run, driver.revert(effects), remarks);
+    if (failed === undefined) return remarked(all(effects, 'done'), remarks);
+    if (driver.traits.unmarked === true) return takeBackEach(effects);
     const attempt = (rest: readonly Effect[]) => runSteps(run, driver.revert(rest));
     return converge({ effects, failed, goal: 'gone', attempt, inspect });
+  };
+
+  /** Without marks no look at the machine tells whether a part of ours is left: only the steps do. */
+  const takeBackEach = async (effects: readonly Effect[]): Promise<Carried[]> => {
+    const carried: Carried[] = [];
+    for (const effect of effects) {
+      const remarks: string[] = [];
+      const failed = await runSteps(run, driver.revert([effect]), remarks);
+      const result = failed === undefined ? 'done' : 'failed';
+      carried.push(...remarked(all([effect], result, failed), remarks));
+    }
+    return carried;
   };
 
   const teardown = async (): Promise<void> => {
@@ -131,6 +170,25 @@ export function createCarrier(
   };
 }
 
+const hostsOnly: Failure = {
+  failure: 'exit',
+  why: 'single addresses only can be acted on here, no prefixes',
+};
+
+function isTaken({ traits }: Driver, target: Target): boolean {
+  return traits.prefixes || target.kind !== 'address' || isHost(target);
+}
+
+/** Effects as they stand by what was found, whatever was known of them before. */
+function asFound(effects: readonly Effect[], reading: Reading): readonly Effect[] {
+  const found = textsOf(reading);
+  return effects.map((effect) => ({ ...effect, standing: found.has(effect.target.text) }));
+}
+
+function textsOf(reading: Reading): ReadonlySet<string> {
+  return new Set(reading.known ? reading.effects.map(({ target }) => target.text) : []);
+}
+
 function containersOf(driver: Driver, effects: readonly Effect[]): string[] {
   const names = new Set<string>();
   for (const effect of effects) {
@@ -140,9 +198,19 @@ function containersOf(driver: Driver, effects: readonly Effect[]): string[] {
   return [...names];
 }
 
-async function runSteps(run: Runner, steps: readonly Step[]): Promise<Failure | undefined> {
+/** Drivers whose steps remark something carry one effect in a batch: it is said of that one. */
+function remarked(carried: Carried[], [remark]: readonly string[]): Carried[] {
+  return remark === undefined ? carried : carried.map((one) => ({ ...one, why: remark }));
+}
+
+async function runSteps(
+  run: Runner,
+  steps: readonly Step[],
+  remarks: string[] = [],
+): Promise<Failure | undefined> {
   for (const step of steps) {
     const result = await run(step);
+    if (result.remark !== undefined) remarks.push(result.remark);
     if (result.failure !== undefined) {
       const what = 'tool' in step ? step.tool : 'path' in step ? step.path : step.kind;
       const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;

@@ -4,11 +4,12 @@ import type { Action, Change, Intent, Outcome } from '../words.ts';
 import { pauseMs } from './backoff.ts';
 import type { Carried } from './carried.ts';
 import type { Carrier } from './carry-out.ts';
+import { HeldElsewhere } from './elsewhere.ts';
 
 /** What became of one intent: what to write down, and what to answer. */
 export interface Carriage {
   readonly change?: Change;
-  readonly outcome: Outcome | ArError;
+  readonly outcome: Outcome | ArError | HeldElsewhere;
 }
 
 type Apply = Extract<Intent, { kind: 'apply' }>;
@@ -52,13 +53,20 @@ async function applyAll(
     }
     for (const { target } of reading.effects) standing.add(target.text);
   }
+  const { selfExpiring, unmarked } = carrier.driver.traits;
   const effects: Effect[] = [];
   const done: Carried[] = [];
   for (const { action, endsAt } of applies) {
     const { target } = action;
     const stands = standing.has(target.text);
+    // Without marks, what somebody else made is among what was found.
+    if (stands && unmarked === true && action.preExisting) {
+      done.push({ target, result: 'pre-existing' });
+      continue;
+    }
     // What stands and does not expire by itself is as it should be.
-    if (stands && !carrier.driver.traits.selfExpiring) done.push({ target, result: 'done' });
+    const isOurs = unmarked !== true || action.memory !== undefined;
+    if (stands && !selfExpiring && isOurs) done.push({ target, result: 'done' });
     else effects.push(effectOf(action, endsAt, now, stands));
   }
   return effects.length === 0 ? done : [...done, ...(await carrier.apply(effects))];
@@ -83,6 +91,8 @@ function judge(intent: Intent, carried: Carried | undefined, now: number): Carri
   switch (intent.kind) {
     case 'absent':
       return { outcome: notHeld(intent) };
+    case 'elsewhere':
+      return { outcome: new HeldElsewhere(intent.action.instance) };
     case 'keep':
       return { outcome: { kind: 'active', action: intent.action, refreshed: true } };
     case 'release':
@@ -109,9 +119,11 @@ function judgeApply(intent: Apply, carried: Carried, now: number): Carriage {
   const { action, refreshed } = intent;
   if (carried.result === 'done' || carried.result === 'pre-existing') {
     const preExisting = carried.result === 'pre-existing';
+    const trouble = carried.why;
+    const active: Action = { ...action, state: 'active', preExisting, trouble };
     return {
-      change: { id: action.id, state: 'active', preExisting },
-      outcome: { kind: 'active', action: { ...action, state: 'active', preExisting }, refreshed },
+      change: { id: action.id, state: 'active', preExisting, trouble },
+      outcome: { kind: 'active', action: active, refreshed },
     };
   }
   const trouble = carried.why ?? 'no reason given';
@@ -132,9 +144,10 @@ function judgeApply(intent: Apply, carried: Carried, now: number): Carriage {
 function judgeRevert(intent: Revert, carried: Carried, now: number): Carriage {
   const { action } = intent;
   if (carried.result === 'done') {
-    const ended: Action = { ...action, state: 'reverted' };
+    const trouble = carried.why;
+    const ended: Action = { ...action, state: 'reverted', trouble };
     return {
-      change: { id: action.id, state: 'reverted' },
+      change: { id: action.id, state: 'reverted', trouble },
       outcome: { kind: 'reverted', action: ended, stillHeldBy: [] },
     };
   }

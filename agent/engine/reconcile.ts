@@ -65,14 +65,17 @@ export function difference(
     // What was done by somebody else before us looks like ours where there are no marks.
     const preExisting =
       traits.unmarked === true
-        ? here.length > 0 && holders.some((action) => action.preExisting)
-        : here.length === 0 && foreign.has(text);
+        ? here.length > 0 && (wasOthers(holders) || holder.memory === undefined)
+        : here.length === 0 && (foreign.has(text) || reading.isCovered?.(target) === true);
     for (const action of holders) {
       const state = staying.includes(action) ? 'active' : 'reverted';
       verdicts.push({ action, state, preExisting: state === 'active' && preExisting });
     }
     if (staying.length === 0) {
-      if (here.length > 0 && !preExisting) {
+      // A part of ours can be left that does not show, where there are no marks.
+      const mayBeLeft =
+        traits.unmarked === true && holder.memory !== undefined && !wasOthers(holders);
+      if ((here.length > 0 && !preExisting) || mayBeLeft) {
         repairs.push({ kind: 'revert', target, action: holder, surplus: false });
       }
       continue;
@@ -84,7 +87,7 @@ export function difference(
         const action = wasOthers(staying) ? withoutMemory(holder) : holder;
         repairs.push({ kind: 'apply', target, action, standing: false, ...ends(endsAt) });
       }
-    } else if (traits.selfExpiring && !endsAsWanted(one, endsAt, traits, now)) {
+    } else if (!preExisting && traits.selfExpiring && !endsAsWanted(one, endsAt, traits, now)) {
       repairs.push({ kind: 'apply', target, action: holder, standing: true, ...ends(endsAt) });
     }
     if (here.length > 1) {
