@@ -4,6 +4,7 @@
  */
 import { pauseMs } from './engine/backoff.ts';
 import type { Carrier } from './engine/carry-out.ts';
+import { HeldElsewhere } from './engine/elsewhere.ts';
 import { carryOutIntents } from './engine/intents.ts';
 import { createLane } from './engine/lane.ts';
 import { type Repaired, repair } from './engine/repair.ts';
@@ -77,7 +78,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       const outcomes = carried.map(({ outcome }) => outcome);
       orders.forEach((order, index) => {
         const outcome = outcomes[index];
-        if (outcome !== undefined) report.outcome(order, outcome);
+        if (outcome === undefined || outcome instanceof HeldElsewhere) return;
+        if (outcome instanceof ArError && order.tryElsewhere === true) return;
+        report.outcome(order, outcome);
       });
       afterwards();
       return outcomes;
@@ -219,7 +222,7 @@ function adoption(
 
 /** A revert that did not work has been reported, and stands in the journal for the next try. */
 function ignoreReported(error: unknown): void {
-  if (!(error instanceof ArError)) throw error;
+  if (!(error instanceof ArError || error instanceof HeldElsewhere)) throw error;
 }
 
 /** What could not even be written down was not tried: to try it again at once would not help. */

@@ -4,6 +4,7 @@
  * the journal alone says so, and what an agent before this one left unfinished is taken back.
  */
 import type { Desk, DeskStages } from './desk.ts';
+import { HeldElsewhere, orElsewhere } from './engine/elsewhere.ts';
 import { createLane } from './engine/lane.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
@@ -36,7 +37,7 @@ export function createScriptDesk(
     merge: () => undefined,
     maxBatch: batchSize,
     maxPending: stages.limits.pendingRequests,
-    perform: async (orders) => journal.intend(orders, clock.now()),
+    perform: async (orders) => orElsewhere(journal.intend(orders, clock.now())),
   });
 
   const bench: Bench = {
@@ -62,6 +63,7 @@ export function createScriptDesk(
       report.outcome({ ...order, target: outcome.action.target }, outcome);
       return outcome;
     } catch (error) {
+      if (error instanceof HeldElsewhere) throw error;
       const told = asError(error);
       const stays = order.verb === 'delete' && told.code.startsWith('driver-');
       if (stays) trouble = told.message;

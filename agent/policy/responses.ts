@@ -43,6 +43,15 @@ export const responses: readonly ResponseDefinition[] = [
     summary: 'puts the address into a set of yours; your own rules say what happens to it',
   },
   {
+    name: 'block-ip',
+    target: 'address',
+    stateful: true,
+    // What cuts off more comes first. A route keeps any connection from coming about; hosts.deny only
+    // counts for the few services that ask tcp wrappers.
+    drivers: ['nftables', 'ipset', 'iptables', 'route-null', 'hosts-deny'],
+    summary: 'blocks the address with the best facility that the machine has and that works',
+  },
+  {
     name: 'host-deny',
     aliases: ['host-deny.sh'],
     target: 'address',

@@ -209,7 +209,9 @@ test('a batch is answered in its order, additions first on the machine', async (
   );
   expect(calls).toEqual([`apply ${b} for ever`, `revert ${a} for ever`]);
   expect(
-    carriages.map(({ outcome }) => (outcome instanceof ArError ? outcome.code : outcome.kind)),
+    carriages.map(({ outcome }) =>
+      'code' in outcome ? outcome.code : 'kind' in outcome && outcome.kind,
+    ),
   ).toEqual(['reverted', 'not-held', 'active']);
 });
 
