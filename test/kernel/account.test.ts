@@ -39,23 +39,20 @@ requires(
   'unshare',
   'usermod',
 )('accounts', () => {
-  for (const expire of ['yes', 'no']) {
-    driverContract<UserTarget>({
-      name: `keep the contract, expire ${expire}`,
-      kind: account,
-      settings: { ...account.defaults, expire },
-      samples: {
-        few: users(['alice', 'bob', 'carol']),
-        many: (count) => users(Array.from({ length: count }, (_, number) => `user-${number}`)),
-        odd: users(['Upper', '_low', 'do.t', 'da-sh', 'machine$', 'a$b', '9lives', 'x'.repeat(32)]),
-        plant: (machine, all) => plantUsers(mine(machine), all),
-      },
-      machine: () => accountMachine(),
-      dump: (machine) => dumpAccounts(mine(machine)),
-      plantForeign,
-      damages: {},
-    });
-  }
+  driverContract<UserTarget>({
+    name: 'keep the contract',
+    kind: account,
+    samples: {
+      few: users(['alice', 'bob', 'carol']),
+      many: (count) => users(Array.from({ length: count }, (_, number) => `user-${number}`)),
+      odd: users(['Upper', '_low', 'do.t', 'da-sh', 'machine$', 'a$b', '9lives', 'x'.repeat(32)]),
+      plant: (machine, all) => plantUsers(mine(machine), all),
+    },
+    machine: () => accountMachine(),
+    dump: (machine) => dumpAccounts(mine(machine)),
+    plantForeign,
+    damages: {},
+  });
 
   describe.each([['yes'], ['no']])('with expire %s', (expire) => {
     const driver = account.make({ ...account.defaults, expire });
