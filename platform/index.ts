@@ -17,8 +17,8 @@ export const drivers: readonly DriverKind[] = [
   hostsDeny,
   routeNull,
   blockFile,
+  account,
 ];
 
 /** Every one-shot there is. */
 export const oneShots: readonly OneShotKind[] = [killProcess, restartAgent];
-  account,
