@@ -128,7 +128,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
 
   const compare = async (adopt: boolean): Promise<void> => {
     const actions = journal.heldBy(instance);
-    const forgotten = journal.forgotten(instance);
+    const forgotten = new Set([...journal.forgotten(instance), ...heldByOthers(journal, instance)]);
     const repaired = await repair(carrier, { actions, now: clock.now(), adopt, forgotten });
     journal.settle(repaired.changes, clock.now());
     if (repaired.orphans.length > 0) {
@@ -186,6 +186,19 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       await lane.idle();
     },
   };
+}
+
+/**
+ * What the same driver holds with other settings: it can stand in the very place (a set that was made
+ * anew, with other options), and is no stray effect.
+ */
+function heldByOthers(journal: Journal, { driver, settings }: Instance): string[] {
+  const key = JSON.stringify(Object.entries(settings).sort());
+  return journal
+    .instances()
+    .filter((one) => one.driver === driver)
+    .filter((one) => JSON.stringify(Object.entries(one.settings).sort()) !== key)
+    .flatMap((one) => journal.heldBy(one).map(({ target }) => target.text));
 }
 
 /** Two wishes for the same come to one that asks for the longer time. */

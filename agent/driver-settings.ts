@@ -6,6 +6,8 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
   const xtables = { variant: config.iptablesVariant };
   return {
     ipset: xtables,
+    'nftables-set': config.nftablesSet,
+    'ipset-set': config.ipsetSet,
     iptables: xtables,
     'hosts-deny': { path: config.hostsDenyFile },
     'block-file': { folder: config.blockFolder },

@@ -3,9 +3,11 @@ import { hostsDeny } from './any/hosts-deny.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { account } from './linux/account.ts';
 import { ipset } from './linux/ipset.ts';
+import { ipsetSet } from './linux/ipset-set.ts';
 import { iptables } from './linux/iptables.ts';
 import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
+import { nftablesSet } from './linux/nftables-set.ts';
 import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
 
@@ -14,6 +16,8 @@ export const drivers: readonly DriverKind[] = [
   nftables,
   ipset,
   iptables,
+  nftablesSet,
+  ipsetSet,
   hostsDeny,
   routeNull,
   blockFile,

@@ -91,7 +91,10 @@ function sort(
     const one = found.get(target.text);
     const isReached = goal === 'gone' ? one === undefined : stands(effect, one);
     if (isReached) settled.push({ target, result: 'done' });
-    else if (goal === 'stands' && foreign.has(target.text)) {
+    else if (
+      goal === 'stands' &&
+      (foreign.has(target.text) || reading.isCovered?.(target) === true)
+    ) {
       settled.push({ target, result: 'pre-existing' });
     } else open.push(effect);
   }

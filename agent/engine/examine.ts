@@ -1,5 +1,5 @@
 import type { Driver, Effect, Memory } from '../../platform/driver.ts';
-import type { Runner } from '../../platform/step.ts';
+import type { Runner, StepResult } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 import type { Carried } from './carried.ts';
 
@@ -29,6 +29,7 @@ export async function examine(
   const fit: Effect[] = [];
   const settled: Carried[] = [];
   const found: Remembered[] = [];
+  const ask = askingOnce(run);
   for (const effect of effects) {
     const { target } = effect;
     if (effect.memory !== undefined) {
@@ -37,7 +38,7 @@ export async function examine(
     }
     const question = driver.examine(target, effect.facts ?? {});
     const results = [];
-    for (const step of question.steps) results.push(await run(step));
+    for (const step of question.steps) results.push(await ask(step));
     const examined = question.read(results);
     if (examined.fit === true) {
       const { memory } = examined;
@@ -52,4 +53,15 @@ export async function examine(
   }
   if (found.length > 0) remember(found);
   return { fit, settled };
+}
+
+/** Many targets can come to the same question (what is in this set?), which is asked once. */
+function askingOnce(run: Runner): Runner {
+  const answers = new Map<string, Promise<StepResult>>();
+  return (step) => {
+    const key = JSON.stringify(step);
+    const answer = answers.get(key) ?? run(step);
+    answers.set(key, answer);
+    return answer;
+  };
 }

@@ -29,7 +29,7 @@ export interface RepairOptions {
   readonly now: number;
   /** Leaves unexplained effects standing instead of removing them. */
   readonly adopt: boolean;
-  /** Targets whose effects a person took over: whatever stands there is left alone. */
+  /** Targets whose effects a person took over, or others look after: whatever stands is left alone. */
   readonly forgotten: ReadonlySet<string>;
 }
 

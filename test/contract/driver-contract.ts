@@ -269,6 +269,10 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       await it.plantForeign(machine);
       const before = await it.dump(machine);
       const fresh = await look();
+      // What is found of a target is on disk before anything is done to it.
+      for (const { target, memory } of (await carrier().examine(effects(four))).fit) {
+        if (memory !== undefined) memories.set(target.text, memory);
+      }
       const steps = [...fresh.setup(containers), ...driver.apply(effects(four))];
       for (let done = 0; done <= steps.length; done += 1) {
         for (const step of steps.slice(0, done)) await machine.run(step);
@@ -295,7 +299,7 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       for (const end of await ends()) expect(end).toSatisfy(about(10 * minute));
       for (const expiresInMs of [60 * minute, minute, Infinity, 10 * minute]) {
         const timed = Number.isFinite(expiresInMs) ? { expiresInMs } : {};
-        const again = four.map((target) => ({ target, standing: true, ...timed }));
+        const again = effects(four).map((effect) => ({ ...effect, standing: true, ...timed }));
         expect(results(await one.apply(again))).toEqual(four.map(() => 'done'));
         const found = await ends();
         expect(found).toHaveLength(four.length);
@@ -306,8 +310,8 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
     when(selfExpiring)('takes any length of time', async () => {
       const longest = longestExpiryMs ?? Infinity;
       for (const expiresInMs of [1, 1_500, 30 * 24 * 60 * minute, longest, longest * 4]) {
-        const effect = { target: host, expiresInMs, standing: true };
-        expect(results(await carrier().apply([effect]))).toEqual(['done']);
+        const [effect] = effects([host], expiresInMs) as [Effect<T>];
+        expect(results(await carrier().apply([{ ...effect, standing: true }]))).toEqual(['done']);
       }
       expect((await look()).effects[0]?.expiresInMs).toSatisfy(about(longest));
     });

@@ -5,8 +5,10 @@ import { blockFile } from '../../platform/any/block-file.ts';
 import { hostsDeny } from '../../platform/any/hosts-deny.ts';
 import type { DriverKind, Settings } from '../../platform/driver.ts';
 import { ipset } from '../../platform/linux/ipset.ts';
+import { ipsetSet } from '../../platform/linux/ipset-set.ts';
 import { iptables } from '../../platform/linux/iptables.ts';
 import { nftables } from '../../platform/linux/nftables.ts';
+import { nftablesSet } from '../../platform/linux/nftables-set.ts';
 import { routeNull } from '../../platform/linux/route-null.ts';
 import type { Machine } from '../contract/driver-contract.ts';
 import { dumpSets, dumpTables, plantRules, plantSet } from '../kernel/xtables.ts';
@@ -143,6 +145,94 @@ const withRouteNull: Facility = {
   foreign: (dump) => dump.replaceAll(/^.* proto 173 .*\n?/gm, ''),
 };
 
+const othersSets = `
+table inet fence {
+  set blocked4 {
+    type ipv4_addr
+    flags interval, timeout
+    elements = { 192.0.2.9, 192.0.2.128-192.0.2.140 comment "by hand" }
+  }
+  set blocked6 {
+    type ipv6_addr
+    flags interval, timeout
+    elements = { 2001:db8:ffff::/48 timeout 1d }
+  }
+  chain incoming {
+    type filter hook input priority 0; policy accept;
+    ip saddr @blocked4 drop
+    ip6 saddr @blocked6 drop
+  }
+}
+`;
+
+/** The elements of a set as \`nft\` prints them, each in a line of its own, without their times. */
+const elementLines = (all: string): string =>
+  ['', ...all.split(/,\s+/), '']
+    .map((one) => one.replace(/ timeout \S+ expires \S+/, ' timeout N'))
+    .sort()
+    .join('\n');
+
+const withNftablesSet: Facility = {
+  name: 'nftables-set',
+  needs: ['nft'],
+  response: 'nftables-drop',
+  kind: nftablesSet,
+  settings: () => ({
+    ...nftablesSet.defaults,
+    ipv4: 'inet fence blocked4',
+    ipv6: 'inet fence blocked6',
+    expiry: 'kernel',
+  }),
+  config: `<nftables_set>
+    <ipv4>inet fence blocked4</ipv4><ipv6>inet fence blocked6</ipv6>
+  </nftables_set>`,
+  plant: async (machine) => {
+    await machine.exec(['nft', '-f', '-'], othersSets);
+  },
+  dump: async (machine) => {
+    const text = await machine.exec(['nft', 'list', 'ruleset']);
+    return lines(text.replaceAll(/elements = \{ ([\s\S]*?) \}/g, (_, all) => elementLines(all)));
+  },
+  foreign: (dump) => dump.replaceAll(/^.* comment "ar-exec"\n/gm, ''),
+};
+
+const setOptions = {
+  'comments and timeouts': 'timeout 0 comment',
+  'no marks, no timeouts': '',
+} as const;
+
+/** Without marks only the journal knows whose an entry is. */
+const withIpsetSet = (kind: keyof typeof setOptions): Facility => ({
+  name: `ipset-set, ${kind}`,
+  needs: ['ipset'],
+  response: 'nftables-drop',
+  kind: ipsetSet,
+  settings: () => ({
+    ...ipsetSet.defaults,
+    ipv4: 'blocked4',
+    ipv6: 'blocked6',
+    ...(setOptions[kind] === '' ? { marks: 'none', expiry: 'agent' } : {}),
+  }),
+  config: '<ipset_set><ipv4>blocked4</ipv4><ipv6>blocked6</ipv6></ipset_set>',
+  plant: async (machine) => {
+    const options = setOptions[kind];
+    const sets = [
+      `create blocked4 hash:net family inet ${options}`,
+      `create blocked6 hash:net family inet6 ${options}`,
+      'create others hash:ip',
+      'add others 203.0.113.7',
+      ...(options === '' ? [] : ['add blocked4 192.0.2.9', 'add blocked6 2001:db8:ffff::/48']),
+    ];
+    await machine.exec(['ipset', 'restore'], `${sets.join('\n')}\n`);
+  },
+  dump: async (machine) => lines(await dumpSets(machine)),
+  foreign: (dump) =>
+    dump.replaceAll(
+      setOptions[kind] === '' ? /^add blocked[46] .*\n/gm : /^add .* comment "ar-exec"\n/gm,
+      '',
+    ),
+});
+
 const blockFolderOf = (folder: string): string => join(folder, 'ipblock');
 
 const withBlockFile: Facility = {
@@ -174,6 +264,9 @@ export const facilities: readonly Facility[] = [
   withTables(ipset, 'nft'),
   withTables(iptables, 'nft'),
   withTables(iptables, 'legacy'),
+  withNftablesSet,
+  withIpsetSet('comments and timeouts'),
+  withIpsetSet('no marks, no timeouts'),
   withHostsDeny,
   withRouteNull,
   withBlockFile,

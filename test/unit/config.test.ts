@@ -53,6 +53,8 @@ describe('settings', () => {
         drivers: new Map(),
         iptablesVariant: '',
         hostsDenyFile: '/etc/hosts.deny',
+        nftablesSet: { ipv4: 'inet filter ossec_ar4', ipv6: 'inet filter ossec_ar6' },
+        ipsetSet: { ipv4: '', ipv6: '' },
         blockFolder: '/ipblock',
         managerHome: '/var/ossec',
         killProcess: {
@@ -96,6 +98,8 @@ describe('settings', () => {
       <driver response='host-deny'>hosts-deny</driver>
       <iptables_variant>legacy</iptables_variant>
       <hosts_deny_file>/srv/deny</hosts_deny_file>
+      <nftables_set><ipv4> ip  my-table my.set4 </ipv4><ipv6></ipv6></nftables_set>
+      <ipset_set><ipv4>my:set4</ipv4><ipv6>6</ipv6></ipset_set>
       <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
       <kill_process>
         <grace>5</grace> <family>yes</family> <clock_skew>0</clock_skew>
@@ -132,6 +136,8 @@ describe('settings', () => {
       ]),
       iptablesVariant: 'legacy',
       hostsDenyFile: '/srv/deny',
+      nftablesSet: { ipv4: 'ip my-table my.set4', ipv6: '' },
+      ipsetSet: { ipv4: 'my:set4', ipv6: '6' },
       blockFolder: '/srv/blocked',
       managerHome: '/opt/ossec',
       killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
@@ -216,6 +222,12 @@ describe('settings', () => {
     ['<iptables_variant>nftables</iptables_variant>', 'nft, legacy, empty'],
     ['<hosts_deny_file>hosts.deny</hosts_deny_file>', 'an absolute path'],
     ['<hosts_deny_file>/etc/../x</hosts_deny_file>', 'an absolute path'],
+    ['<nftables_set><ipv4>blocked4</ipv4></nftables_set>', 'a family, a table and a set, or empty'],
+    ['<nftables_set><ipv6>ip a b;c</ipv6></nftables_set>', 'a family, a table and a set, or empty'],
+    ['<nftables_set><ipv6>ip -a b</ipv6></nftables_set>', 'a family, a table and a set, or empty'],
+    ['<ipset_set><ipv4>two sets</ipv4></ipset_set>', 'the name of a set, or empty'],
+    ['<ipset_set><ipv4>-exist</ipv4></ipset_set>', 'the name of a set, or empty'],
+    [`<ipset_set><ipv6>${'x'.repeat(32)}</ipv6></ipset_set>`, 'the name of a set, or empty'],
     ['<log_file>/var/log/</log_file>', 'an absolute path'],
     ['<quarantine><roots>/a, b</roots></quarantine>', 'absolute paths, separated'],
     ['<quarantine><roots>/a/../b</roots></quarantine>', 'absolute paths, separated'],
