@@ -1,0 +1,192 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Journal, openJournal } from '../../agent/journal/journal.ts';
+import type { Instance } from '../../agent/words.ts';
+import { asking, createAgent, createFolder, type Folder } from './script-folder.ts';
+
+/** A journal that a dead agent left behind, and the agent after it. */
+let folder: Folder;
+let state: string;
+let journal: Journal;
+const wait = { timeout: 15_000 };
+
+beforeEach(async () => {
+  folder = await createFolder();
+  state = await mkdtemp(join(tmpdir(), 'ar-exec-state-'));
+  journal = openJournal(state);
+});
+afterEach(async () => {
+  journal.close();
+  await folder.remove();
+  await rm(state, { recursive: true });
+});
+
+/** Starts an agent on the journal, as it would start after a crash. */
+const startAgain = async () => {
+  const agent = createAgent(folder, { journal });
+  for (const instance of journal.instances()) await agent.deskOf(instance).reconcile(false);
+  return agent;
+};
+
+const instanceOf = async (response: string): Promise<Instance> => {
+  const agent = createAgent(folder, { journal });
+  const definition = await agent.define({ verb: 'add', response, origin: { dialect: 'native' } });
+  if (definition?.instance === undefined) throw new Error(`no ${response}`);
+  return definition.instance;
+};
+
+/** What the dead agent wrote down of an add. */
+const intended = async (response: string, timeoutSeconds: number | undefined, text = 'x') => {
+  const instance = await instanceOf(response);
+  const target = { kind: 'named', text } as const;
+  const [intent] = journal.intend(
+    [
+      {
+        verb: 'add',
+        response,
+        target,
+        instance,
+        timeoutSeconds,
+        facts: { srcip: '192.0.2.1' },
+        origin: { dialect: 'native' },
+      },
+    ],
+    Date.now(),
+  );
+  if (intent?.kind !== 'apply') throw new Error('not intended');
+  return { instance, target, id: intent.action.id };
+};
+
+describe('after a crash', () => {
+  test('what was never started is run, and keeps its deadline', async () => {
+    await folder.write('keys.sh', asking('["k"]'));
+    const { id } = await intended('keys.sh', 100, 'x (run 0123abcd)');
+    const deadline = journal.list('live', 1)[0]?.deadlineAt;
+    const agent = await startAgain();
+    await expect
+      .poll(() => journal.list('live', 1), wait)
+      .toMatchObject([{ id, state: 'active', target: { text: 'k' }, deadlineAt: deadline }]);
+    expect(await folder.read('ran.txt')).toBe('continue\n');
+    await agent.stop();
+  });
+
+  test('what was started is taken back, and told, as nobody knows whether it acted', async () => {
+    await folder.write('keys.sh', asking('["k"]'));
+    const { id, instance, target } = await intended('keys.sh', 100, 'x (run 0123abcd)');
+    journal.remember(instance, [{ target, memory: { run: 'r', handshake: 'asked' } }]);
+    const agent = await startAgain();
+    expect(agent.told).toMatchObject([
+      { outcome: { message: expect.stringContaining('nobody knows what it did') } },
+    ]);
+    await expect
+      .poll(() => journal.list('ended', 1), wait)
+      .toMatchObject([{ id, state: 'reverted', target: { text: 'x' } }]);
+    expect(await folder.read('ran.txt')).toBe('delete\n');
+    await agent.stop();
+  });
+
+  test('a run without an end that was started is not started again', async () => {
+    await folder.write('once', ['#!/bin/sh', 'echo ran >> ran.txt']);
+    const { id, instance, target } = await intended('once', undefined);
+    journal.remember(instance, [{ target, memory: { run: 'r', handshake: 'asked' } }]);
+    const agent = await startAgain();
+    expect(journal.list('ended', 1)).toMatchObject([{ id, state: 'failed' }]);
+    await agent.stop();
+    expect(await folder.read('ran.txt')).toBe('');
+  });
+
+  test('a run without an end that was never started is run', async () => {
+    await folder.write('once', ['#!/bin/sh', 'echo ran >> ran.txt']);
+    const { id } = await intended('once', undefined);
+    const agent = await startAgain();
+    await expect.poll(() => journal.list('ended', 1), wait).toMatchObject([{ id, state: 'done' }]);
+    expect(await folder.read('ran.txt')).toBe('ran\n');
+    await agent.stop();
+  });
+
+  test('what was never started is not run when its time is over', async () => {
+    await folder.write('late', ['#!/bin/sh', 'echo ran >> ran.txt']);
+    const { id } = await intended('late', 1);
+    journal.shiftDeadlines(-5_000);
+    const agent = await startAgain();
+    expect(journal.list('ended', 1)).toMatchObject([{ id, state: 'failed' }]);
+    await agent.stop();
+    expect(await folder.read('ran.txt')).toBe('');
+  });
+
+  test('what came due meanwhile is taken back, and what has time left is kept', async () => {
+    await folder.write('plain', [
+      '#!/bin/sh',
+      'read -r line; case "$line" in *delete*) echo delete >> ran.txt;; esac',
+    ]);
+    const before = createAgent(folder, { journal });
+    await before.ask({ response: 'plain', srcip: '192.0.2.1', timeoutSeconds: 2 });
+    await before.ask({ response: 'plain', srcip: '192.0.2.2', timeoutSeconds: 1_000 });
+    journal.shiftDeadlines(-3_000);
+    const agent = await startAgain();
+    await expect.poll(() => folder.read('ran.txt'), wait).toBe('delete\n');
+    await expect
+      .poll(() => journal.list('live', 9), wait)
+      .toMatchObject([{ target: { text: '192.0.2.2' }, state: 'active' }]);
+    await Promise.all([before.stop(), agent.stop()]);
+  });
+
+  test('the script that still runs is ended before it is taken back, a service it started is not', async () => {
+    const path = await folder.write('keys.sh', asking('["k"]'));
+    const { instance, target } = await intended('keys.sh', 100, 'x');
+    journal.remember(instance, [{ target, memory: { run: 'mark-of-it', handshake: 'asked' } }]);
+    const env = { AR_EXEC_RUN: 'mark-of-it' };
+    const script = execa('sleep', ['100'], {
+      argv0: 'active-response/bin/keys.sh',
+      env,
+      detached: true,
+      reject: false,
+    });
+    const service = execa('sleep', ['100'], { env, detached: true, reject: false });
+    const other = execa('sleep', ['100'], { argv0: path, detached: true, reject: false });
+    const agent = await startAgain();
+    expect(await script).toMatchObject({ signal: 'SIGKILL' });
+    await expect.poll(() => folder.read('ran.txt'), wait).toBe('delete\n');
+    for (const left of [service, other]) {
+      expect(left.kill('SIGTERM')).toBe(true);
+      expect(await left).toMatchObject({ signal: 'SIGTERM' });
+    }
+    await agent.stop();
+  });
+});
+
+describe('stop', () => {
+  test('leaves what is held, and what waits is done by the next agent', async () => {
+    await folder.write('slow', ['#!/bin/sh', 'read -r line', 'sleep 1; echo ran >> ran.txt']);
+    const before = createAgent(folder, { journal, atOnce: 1, keysWaitMs: 100 });
+    const ask = (srcip: string) => before.ask({ response: 'slow', srcip, timeoutSeconds: 100 });
+    const asked = [ask('192.0.2.1'), ask('192.0.2.2'), ask('192.0.2.3')];
+    const ended = Promise.allSettled(asked);
+    await expect.poll(() => journal.liveCount(), wait).toBe(3);
+    await expect
+      .poll(() => journal.list('live', 9).filter(({ memory }) => memory), wait)
+      .toHaveLength(1);
+    await before.stop();
+    const codes = (await ended).map((one) => one.status === 'fulfilled' || one.reason.code);
+    expect(codes.sort()).toEqual(['agent-stopping', 'agent-stopping', true]);
+    expect(await folder.read('ran.txt')).toBe('ran\n');
+    const agent = await startAgain();
+    await expect.poll(() => folder.read('ran.txt'), wait).toBe('ran\n'.repeat(3));
+    await expect
+      .poll(() => journal.list('live', 9).map((one) => one.state), wait)
+      .toEqual(['active', 'active', 'active']);
+    await agent.stop();
+  });
+
+  test('takes back what is held, if it is to', async () => {
+    await folder.write('keys.sh', asking('["k"]'));
+    const agent = createAgent(folder, { journal });
+    await agent.ask({ response: 'keys.sh', timeoutSeconds: 100 });
+    await agent.stop(true);
+    expect(journal.liveCount()).toBe(0);
+    expect(await folder.read('ran.txt')).toBe('continue\ndelete\n');
+  });
+});
