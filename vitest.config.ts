@@ -17,6 +17,7 @@ export default defineConfig({
       project('kernel', 1, alone),
       project('crash', 2, alone),
       project('e2e', 3, alone),
+      project('compat', 4, alone),
     ],
   },
 });

@@ -16,6 +16,8 @@ const readyMs = 20_000;
 /** Where an agent lives; it outlasts the agent. */
 export interface Home {
   readonly namespace: string;
+  /** What makes the machine in which the executable runs. */
+  readonly before: readonly string[];
   readonly folder: string;
   readonly config: string;
   readonly state: string;
@@ -56,11 +58,19 @@ export interface Agent {
   end(signal?: NodeJS.Signals): Promise<number | undefined>;
 }
 
-/** Makes the folder and a configuration with these settings, the files of the machine spared. */
-export async function createHome(namespace: string, settings = ''): Promise<Home> {
+/**
+ * Makes the folder and a configuration with these settings, the files of the machine spared. `before`
+ * are words that stand before the executable's: a program that makes a machine for it and becomes it.
+ */
+export async function createHome(
+  namespace: string,
+  settings = '',
+  before: readonly string[] = [],
+): Promise<Home> {
   const folder = await mkdtemp(join(tmpdir(), 'ar-exec-e2e-'));
   const home = {
     namespace,
+    before,
     folder,
     config: join(folder, 'ar-exec.conf'),
     state: join(folder, 'state'),
@@ -151,8 +161,11 @@ function placesOf({ config, state, socket }: Pick<Home, 'config' | 'state' | 'so
   return ['--config', config, '--state', state, '--socket', socket];
 }
 
-function inside({ namespace }: Pick<Home, 'namespace'>, words: readonly string[]): string[] {
-  return ['netns', 'exec', namespace, executable, ...words];
+function inside(
+  { namespace, before }: Pick<Home, 'namespace' | 'before'>,
+  words: readonly string[],
+): string[] {
+  return ['netns', 'exec', namespace, ...before, executable, ...words];
 }
 
 async function within<Result>(
