@@ -59,7 +59,7 @@ const adoptedForMs = 86_400_000;
 export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const { journal, clock, report } = stages;
   const carrier = stages.carrier(instance);
-  const { batchSize } = carrier.driver.traits;
+  const { batchSize, adoptsForGood: forGood = false } = carrier.driver.traits;
   let trouble: string | undefined;
   let attempts = 0;
   let again: NodeJS.Timeout | undefined;
@@ -129,11 +129,12 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const compare = async (adopt: boolean): Promise<void> => {
     const actions = journal.heldBy(instance);
     const forgotten = new Set([...journal.forgotten(instance), ...heldByOthers(journal, instance)]);
-    const repaired = await repair(carrier, { actions, now: clock.now(), adopt, forgotten });
+    const adopts = adopt || forGood;
+    const repaired = await repair(carrier, { actions, now: clock.now(), adopt: adopts, forgotten });
     journal.settle(repaired.changes, clock.now());
     if (repaired.orphans.length > 0) {
       journal.adopt(
-        repaired.orphans.map((one) => adoption(stages, instance, one)),
+        repaired.orphans.map((one) => adoption(stages, instance, one, forGood)),
         clock.now(),
       );
     }
@@ -222,13 +223,14 @@ function adoption(
   { clock, responseOf }: DeskStages,
   instance: Instance,
   { target, expiresInMs, memory }: Repaired['orphans'][number],
+  forGood: boolean,
 ): Adoption {
   return {
     response: responseOf(instance.driver),
     target,
     memory,
     instance,
-    deadlineAt: clock.now() + (expiresInMs ?? adoptedForMs),
+    deadlineAt: forGood ? undefined : clock.now() + (expiresInMs ?? adoptedForMs),
     reason: 'found on this machine without a journal entry',
   };
 }

@@ -18,5 +18,6 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
       neverDisable: [...new Set(config.disableAccount.never)].sort().join(' '),
     },
     'kill-process': config.killProcess,
+    quarantine: config.quarantine,
   };
 }

@@ -131,6 +131,16 @@ export interface Traits {
    * same words: the machine is looked at right before anything that stands is changed.
    */
   readonly sharesPlace?: boolean;
+  /**
+   * What an effect was made of can be there anew while it stands (a file under the same name): whoever
+   * asks again has it looked at again. Such a driver has `examine`.
+   */
+  readonly comesBack?: boolean;
+  /**
+   * An effect that nobody explains is never taken back by itself: it is taken into the journal, and held
+   * until somebody deletes it.
+   */
+  readonly adoptsForGood?: boolean;
   /** Connections that stand go on: only new ones are kept out, or only one direction. */
   readonly leavesFlows?: boolean;
 }

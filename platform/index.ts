@@ -9,6 +9,7 @@ import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
 import { nftablesSet } from './linux/nftables-set.ts';
 import { restartAgent } from './linux/restart-agent.ts';
+import { quarantine } from './linux/quarantine.ts';
 import { routeNull } from './linux/route-null.ts';
 
 /** Every driver there is. Which one a response prefers is policy's business. */
@@ -22,6 +23,7 @@ export const drivers: readonly DriverKind[] = [
   routeNull,
   blockFile,
   account,
+  quarantine,
 ];
 
 /** Every one-shot there is. */

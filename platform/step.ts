@@ -1,5 +1,20 @@
 /** The single things that a driver can want done, as data. agent/system/ carries them out. */
 
+import type { QuarantineStep } from './quarantine-step.ts';
+
+export type {
+  ExaminedFile,
+  ExamineFileStep,
+  FileState,
+  HeldFile,
+  ListQuarantineStep,
+  PutBackFileStep,
+  QuarantineListing,
+  QuarantineStep,
+  TakeFileStep,
+  TidyQuarantineStep,
+} from './quarantine-step.ts';
+
 /**
  * A command to run: an argument vector, never a shell line.
  *
@@ -237,7 +252,8 @@ export type Step =
   | CheckExecutableStep
   | EndProcessStep
   | ReadProgramStep
-  | DbusStep;
+  | DbusStep
+  | QuarantineStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:

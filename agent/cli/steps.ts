@@ -1,4 +1,4 @@
-import type { ChangeAccountStep, EndProcessStep, ScriptStep, Step } from '../../platform/step.ts';
+import type { ChangeAccountStep, EndProcessStep, QuarantineStep, ScriptStep, Step } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
@@ -69,6 +69,12 @@ export function stepText(step: Step | ScriptStep): string {
         `loginctl terminate-user ${step.uid}  # and, whether that did or not:`,
         `pkill -KILL -U ${step.uid}  # outside of containers`,
       ].join('\n');
+    case 'examine-file':
+    case 'take-file':
+    case 'put-back-file':
+    case 'list-quarantine':
+    case 'tidy-quarantine':
+      return quarantineText(step);
   }
 }
 
@@ -110,6 +116,30 @@ function scriptText({ cwd, program, words, wordsFor, line, handshake }: ScriptSt
   };
   const text = line === undefined ? [command] : [`${command} <<'EOF'`, line, 'EOF'];
   return [...text, ...asked[handshake]].join('\n');
+}
+
+/** `mv` replaces what is in its way, and ar-exec does not; the comments say what else it looks at. */
+function quarantineText(step: QuarantineStep): string {
+  switch (step.kind) {
+    case 'examine-file':
+      return `# look at ${quote(step.path)}, and read it for its hash`;
+    case 'take-file':
+      return [
+        `# if ${step.path} is still the file that was looked at${step.pinned ? ', with these bytes' : ''} (sha256 ${step.sha256}):`,
+        `mv -- ${quote(step.path)} ${quote(`${step.folder}/${step.name}.file`)}`,
+        `chmod 0400 -- ${quote(`${step.folder}/${step.name}.file`)}`,
+      ].join('\n');
+    case 'put-back-file':
+      return [
+        `# if nothing stands at ${step.path}, and the file is as it was taken (sha256 ${step.sha256}):`,
+        `chmod ${step.state.mode} -- ${quote(`${step.folder}/${step.name}.file`)}`,
+        `mv --no-clobber -- ${quote(`${step.folder}/${step.name}.file`)} ${quote(step.path)}`,
+      ].join('\n');
+    case 'list-quarantine':
+      return `# list ${step.path}`;
+    case 'tidy-quarantine':
+      return `# remove what was begun in ${step.path} and never taken`;
+  }
 }
 
 function quote(word: string): string {

@@ -28,6 +28,7 @@ export async function carryOutIntents(
     for (const one of results) carried.set(one.target.text, one);
   };
   if (applies.length > 0) keep(await applyAll(carrier, applies, now));
+  if (carrier.driver.traits.comesBack === true) keep(await makeAgain(carrier, intents));
   if (reverts.length > 0) {
     keep(await carrier.revert(reverts.map(({ action }) => revertOf(action))));
   }
@@ -72,6 +73,19 @@ async function applyAll(
   return effects.length === 0 ? done : [...done, ...(await carrier.apply(effects))];
 }
 
+/** For what stands already: is there something to be made again? Nothing there is as it should be. */
+async function makeAgain(carrier: Carrier, intents: readonly Intent[]): Promise<Carried[]> {
+  const standing = intents.filter(
+    (intent) => intent.kind === 'keep' || (intent.kind === 'apply' && intent.standing),
+  );
+  if (standing.length === 0) return [];
+  const effects = standing.map(({ order: { target, facts } }) => ({ target, facts }));
+  const carried = await carrier.apply(effects);
+  return carried.map((one) =>
+    one.refusal === 'absent' ? { target: one.target, result: 'done' as const } : one,
+  );
+}
+
 /** `endsAt` in milliseconds since 1970; absent = until it is taken back. */
 export function effectOf(
   { target, memory, facts }: Pick<Action, 'target' | 'memory' | 'facts'>,
@@ -94,6 +108,10 @@ function judge(intent: Intent, carried: Carried | undefined, now: number): Carri
     case 'elsewhere':
       return { outcome: new HeldElsewhere(intent.action.instance) };
     case 'keep':
+      if (carried?.result === 'failed' || carried?.result === 'unknown') {
+        const why = `${intent.action.target.text} is held, and is there again: ${carried.why}`;
+        return { outcome: driverError(carried, why, 'What is held stays held.') };
+      }
       return { outcome: { kind: 'active', action: intent.action, refreshed: true } };
     case 'release':
       return release(intent.action, intent.order.forget === true, intent.heldBy);

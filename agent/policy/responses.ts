@@ -107,6 +107,14 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['account'],
     summary: 'disables an account of this machine: no login with a password, nor with a key',
   },
+  {
+    name: 'quarantine-file',
+    target: 'file',
+    stateful: true,
+    drivers: ['quarantine'],
+    wantsFacts: true,
+    summary: 'moves a file to where nobody can run it; it is put back when that ends',
+  },
 ];
 
 /** The built-in response that a name, or an alias of it, stands for. */

@@ -6,6 +6,7 @@ import { endSessions } from './end-sessions.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
 import { readProgram } from './read-program.ts';
+import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { createCommandRunner } from './run-command.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
@@ -46,6 +47,12 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await changeAccount(step, run);
         case 'end-sessions':
           return await endSessions(step, run);
+        case 'examine-file':
+        case 'take-file':
+        case 'put-back-file':
+        case 'list-quarantine':
+        case 'tidy-quarantine':
+          return await runQuarantine(step, runCommand);
       }
     } catch (error) {
       const said = error instanceof Error ? error.message : String(error);

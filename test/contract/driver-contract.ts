@@ -25,6 +25,8 @@ export interface Samples<T extends Target> {
   many(count: number): readonly T[];
   /** Those whose spelling a tool could change. */
   readonly odd: readonly T[];
+  /** How many are carried at once; absent: 500. Fewer, where each of them takes its time. */
+  readonly bulk?: number;
   /** Some that lie within each other, and may not get in each other's way. */
   readonly nested?: readonly T[];
   /** Has them on the machine, for drivers that act on what has to be there first. */
@@ -59,7 +61,7 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
     const driver = it.kind.make(it.settings ?? it.kind.defaults);
     const { selfExpiring, prefixes, longestExpiryMs } = driver.traits;
     const samples = it.samples ?? (addressSamples(prefixes) as unknown as Samples<T>);
-    const four = samples.few;
+    const { few: four, bulk = 500 } = samples;
     const [host] = four as [T];
     const containers = [...new Set(four.flatMap((target) => driver.container(target) ?? []))];
     let machine: Machine;
@@ -146,8 +148,8 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       expect(listed(await look())).toEqual([]);
     });
 
-    test('carries 500 at once, there and back', async () => {
-      const many = samples.many(500);
+    test(`carries ${bulk} at once, there and back`, async () => {
+      const many = samples.many(bulk);
       await samples.plant?.(machine, many);
       const one = carrier();
       expect(new Set(results(await one.apply(effects(many, 10 * minute))))).toEqual(
@@ -182,12 +184,12 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       await samples.plant?.(machine, many);
       const bad = many[37] as T;
       const one = carrier(refusing(machine.run, bad));
-      expect(results(await one.apply(effects(many)))).toEqual(
+      expect(inOrder(many, await one.apply(effects(many)))).toEqual(
         many.map((target) => (target === bad ? 'failed' : 'done')),
       );
       expect(listed(await look())).toEqual(texts(many.filter((target) => target !== bad)));
       await carrier().apply(effects([bad]));
-      expect(results(await one.revert(effects(many)))).toEqual(
+      expect(inOrder(many, await one.revert(effects(many)))).toEqual(
         many.map((target) => (target === bad ? 'failed' : 'done')),
       );
       expect(listed(await look())).toEqual([bad.text]);
@@ -394,6 +396,9 @@ function known(reading: Reading): Known {
 }
 
 const results = (all: readonly Carried[]): string[] => all.map(({ result }) => result);
+/** What is found unfit is told before the rest of its batch. */
+const inOrder = (all: readonly Target[], carried: readonly Carried[]) =>
+  all.map(({ text }) => carried.find(({ target }) => target.text === text)?.result);
 const texts = (all: readonly Target[]): string[] => all.map(({ text }) => text).sort();
 const listed = (reading: Known): string[] => texts(reading.effects.map(({ target }) => target));
 const sorted = (text: string): string[] => text.split('\n').sort();

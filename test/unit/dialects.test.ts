@@ -162,6 +162,53 @@ describe('the dialect of Wazuh 4', () => {
     expect(request(wazuh('firewall-drop', data)).srcip).toBe(srcip);
   });
 
+  test.each([
+    [
+      { audit: { type: 'SYSCALL', pid: '4242', exe: '/tmp/miner' } },
+      { pid: 4_242, executable: '/tmp/miner' },
+    ],
+    // Written by a program, or with the number of the parent.
+    [{ audit: { type: 'USER_AUTH', pid: '4242', exe: '/tmp/miner' } }, undefined],
+    [{ audit: { pid: '4242', exe: '/tmp/miner' } }, undefined],
+    [{ audit: { type: 'SYSCALL', pid: '4242' } }, { pid: 4_242, executable: undefined }],
+    [
+      { audit: { type: 'SYSCALL', pid: '-1', exe: '/tmp/miner' } },
+      { pid: undefined, executable: '/tmp/miner' },
+    ],
+    [
+      { win: { eventdata: { processId: '88', image: 'C:\\x.exe' } } },
+      { pid: 88, executable: 'C:\\x.exe' },
+    ],
+    [{ audit: 'SYSCALL pid=1' }, undefined],
+    [{ pid: '1', exe: '/sbin/init' }, undefined],
+    [undefined, undefined],
+  ])('finds the process in %j', (data, process) => {
+    expect(request(wazuh('kill-process', data)).process).toEqual(process);
+  });
+
+  const sha256 = 'AB'.repeat(32);
+  const sha1 = 'cd'.repeat(20);
+  test.each([
+    [
+      { syscheck: { path: '/tmp/a', sha256_after: sha256, sha1_after: sha1 } },
+      { file: '/tmp/a', sha256: sha256.toLowerCase(), sha1 },
+    ],
+    [
+      {
+        data: { virustotal: { source: { file: '/tmp/b', sha1, md5: 'x' } } },
+        syscheck: { path: '/c' },
+      },
+      { file: '/tmp/b', sha1 },
+    ],
+    [{ syscheck: { path: '/tmp/a', sha256_after: 'no', sha1_after: sha256 } }, { file: '/tmp/a' }],
+    [{ syscheck: { path: 7, sha256_after: sha256 } }, {}],
+    [{ data: { file: '/etc/passwd', yara_scanned_file: '/a' }, full_log: '/etc/passwd' }, {}],
+  ])('finds the file in %j', (alert, { file, sha256, sha1 }: Found) => {
+    const found = request({ ...wazuh('quarantine-file'), parameters: { alert } });
+    expect(found.file).toBe(file);
+    expect([found.facts?.sha256, found.facts?.sha1]).toEqual([sha256, sha1]);
+  });
+
   test('takes nothing from a prototype', () => {
     const line = JSON.stringify(wazuh('firewall-drop')).replace(
       '"data":{"srcip":"203.0.113.7"',
@@ -280,3 +327,9 @@ describe('a line', () => {
     );
   });
 });
+
+interface Found {
+  readonly file?: string;
+  readonly sha256?: string;
+  readonly sha1?: string;
+}

@@ -40,13 +40,20 @@ export function parseWazuh4(value: object): Message {
   const alert = message.parameters.alert;
   const data = member(alert, 'data');
   const srcip = sourceAddress(data);
+  const file = fileOf(alert);
   const timeoutSeconds = Number(digits);
   const request: Request = {
     verb: 'add',
     response,
     srcip,
     user: textAt(data, 'dstuser'),
-    facts: factsOf(alert, srcip, member(message.parameters, 'extra_args')),
+    file: file?.path,
+    process: processOf(data),
+    facts: {
+      ...factsOf(alert, srcip, member(message.parameters, 'extra_args')),
+      sha256: file?.sha256,
+      sha1: file?.sha1,
+    },
     // Upstream takes no prefixes either: an alert must not be able to widen a block.
     hostOnly: true,
     timeoutSeconds: timeoutSeconds === 0 ? undefined : timeoutSeconds,
@@ -75,6 +82,55 @@ function sourceAddress(data: unknown): string | undefined {
     member(data, 'srcip'),
   ];
   return candidates.find((one): one is string => typeof one === 'string');
+}
+
+/**
+ * The process that an alert is about. Of the audit system only the kernel's own records count: other
+ * programs write the rest of them, and the decoder takes `ppid=` for `pid=` in some (Wazuh ruleset:
+ * 0040-auditd_decoders.xml). Sysmon's are for Windows.
+ */
+function processOf(data: unknown): Request['process'] {
+  const audit = member(data, 'audit');
+  const eventdata = member(member(data, 'win'), 'eventdata');
+  const named =
+    textAt(audit, 'type') === 'SYSCALL'
+      ? { pid: scalarAt(audit, 'pid'), executable: textAt(audit, 'exe') }
+      : { pid: scalarAt(eventdata, 'processId'), executable: textAt(eventdata, 'image') };
+  if (named.pid === undefined && named.executable === undefined) return undefined;
+  const pid = /^\d{1,10}$/.test(named.pid ?? '') ? Number(named.pid) : undefined;
+  return { pid, executable: named.executable };
+}
+
+/**
+ * The file that an alert is about, and what it holds. These come from the manager's agent itself
+ * (syscheck, and the VirusTotal integration, which repeats its path); one that was cut out of a line of
+ * text could be chosen by whoever named another file (integrations/virustotal.py,
+ * src/analysisd/format/to_json.c).
+ */
+function fileOf(alert: unknown): AlertFile | undefined {
+  const source = member(member(member(alert, 'data'), 'virustotal'), 'source');
+  const syscheck = member(alert, 'syscheck');
+  const path = textAt(source, 'file') ?? textAt(syscheck, 'path');
+  if (path === undefined) return undefined;
+  if (textAt(source, 'file') !== undefined) return { path, sha1: hashAt(source, 'sha1', 40) };
+  return {
+    path,
+    sha256: hashAt(syscheck, 'sha256_after', 64),
+    sha1: hashAt(syscheck, 'sha1_after', 40),
+  };
+}
+
+interface AlertFile {
+  readonly path: string;
+  readonly sha256?: string | undefined;
+  readonly sha1?: string | undefined;
+}
+
+function hashAt(value: unknown, name: string, digits: number): string | undefined {
+  const text = textAt(value, name)?.toLowerCase();
+  return text !== undefined && text.length === digits && /^[0-9a-f]+$/.test(text)
+    ? text
+    : undefined;
 }
 
 function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown): Origin {

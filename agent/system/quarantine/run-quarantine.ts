@@ -1,0 +1,56 @@
+import type {
+  CommandStep,
+  QuarantineStep,
+  StepResult,
+  TidyQuarantineStep,
+} from '../../../platform/step.ts';
+import { examineFile } from './examine-file.ts';
+import { putBackFile } from './put-back-file.ts';
+import { TookTooLong } from './read-bytes.ts';
+import { inTurn, listStore, openStore } from './store.ts';
+import { takeFile } from './take-file.ts';
+
+/** Carries out what has to do with a quarantine folder; one after the other what changes it. */
+export async function runQuarantine(
+  step: QuarantineStep,
+  runCommand: (step: CommandStep) => Promise<StepResult>,
+): Promise<StepResult> {
+  try {
+    switch (step.kind) {
+      case 'examine-file':
+        return said(await examineFile(step));
+      case 'list-quarantine':
+        return said(await inTurn(step.path, () => listStore(step.path)));
+      case 'take-file':
+        await inTurn(step.folder, () => takeFile(step, runCommand));
+        return said({});
+      case 'put-back-file':
+        await inTurn(step.folder, () => putBackFile(step, runCommand));
+        return said({});
+      case 'tidy-quarantine':
+        await inTurn(step.path, () => tidy(step));
+        return said({});
+    }
+  } catch (error) {
+    const failure = error instanceof TookTooLong ? 'timeout' : 'io';
+    const why = error instanceof Error ? error.message : String(error);
+    return { failure, stdout: '', stderr: why };
+  }
+}
+
+async function tidy({ path, names }: TidyQuarantineStep): Promise<void> {
+  const store = await openStore(path);
+  try {
+    // Asked again: what was left over may be in use by now.
+    const { leftovers } = await listStore(path);
+    for (const name of names) {
+      if (leftovers.includes(name)) await store.remove(name, 'intent', 'part');
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+function said(answer: object): StepResult {
+  return { stdout: JSON.stringify(answer), stderr: '' };
+}
