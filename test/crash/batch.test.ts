@@ -24,7 +24,10 @@ function fraction(...seeds: readonly number[]): number {
   return createHash('sha256').update(seeds.join(' ')).digest().readUInt16BE() / 2 ** 16;
 }
 
-for (const [place, facility] of facilities.entries()) {
+/** What acts on one thing at a time has no batch that could be cut in two. */
+const batching = facilities.filter(({ targets }) => targets === undefined);
+
+for (const [place, facility] of batching.entries()) {
   const { response, foreign } = facility;
   const request = (command: string) => (srcip: string) => ({ command, response, srcip });
 

@@ -16,7 +16,7 @@ import type { ActionReply } from '../../agent/reply.ts';
 import { createRunner } from '../../agent/system/runner.ts';
 import type { FoundEffect } from '../../platform/driver.ts';
 import type { Machine } from '../contract/driver-contract.ts';
-import type { Facility } from './facilities.ts';
+import type { Facility, Inside } from './facilities.ts';
 import type { During, Moment } from './moments.ts';
 
 /** Both agents as one file each, which start in half the time that their sources take. */
@@ -46,6 +46,8 @@ export interface Death {
   readonly at: Moment;
   readonly target: string;
   readonly after?: number;
+  /** What else test/crash/agent.ts is to be told. */
+  readonly more?: readonly string[];
 }
 
 export interface Reply {
@@ -97,20 +99,22 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
   const places = ['--config', config, '--state', state, '--socket', socket];
   await writeFile(config, configuration(folder, facility));
   await execa('ip', ['netns', 'add', name]);
-  const machine = machineIn(name);
+  const inside = facility.inside?.(folder);
+  const machine = machineIn(name, inside);
   let agent: ReturnType<typeof launch> | undefined;
 
   const endpoint: Endpoint = {
     start: async () => {
-      agent = launch(name, ['real', 'run', ...places]);
+      agent = launch(name, inside, ['real', 'run', ...places]);
       if (!(await agent.ready))
         throw new Error(
           `the agent did not start: ${JSON.stringify(await agent.ended)} ${agent.said()}`,
         );
     },
-    startDoomed: async ({ during, at, target, after = 0 }) => {
-      const moment = ['--during', during, '--at', at, '--target', target, '--after', `${after}`];
-      agent = launch(name, ['doomed', ...places, ...moment]);
+    startDoomed: async ({ during, at, target, after = 0, more = [] }) => {
+      const death = ['--during', during, '--at', at, '--target', target, '--after', `${after}`];
+      const moment = [...death, ...more];
+      agent = launch(name, inside, ['doomed', ...places, ...moment]);
       await agent.ready;
     },
     ask: async (request) => {
@@ -165,19 +169,22 @@ function configuration(folder: string, { config }: Facility): string {
   return `<ossec_config><ar-exec>
     <hosts_deny_file>${join(folder, 'hosts.deny')}</hosts_deny_file>
     <block_folder>${join(folder, 'ipblock')}</block_folder>
+    <manager_home>${join(folder, 'ossec')}</manager_home>
     <active_responses_log>${join(folder, 'active-responses.log')}</active_responses_log>
     ${config}
   </ar-exec></ossec_config>`;
 }
 
-function machineIn(name: string): Machine {
+function machineIn(name: string, within: Inside | undefined): Machine {
   const inside = (argv: readonly string[]) => ['netns', 'exec', name, ...argv];
   const run = createRunner();
   return {
-    run: (step) =>
-      step.kind === 'command'
-        ? run({ ...step, tool: 'ip', args: inside([step.tool, ...step.args]) })
-        : run(step),
+    run:
+      within?.run ??
+      ((step) =>
+        step.kind === 'command'
+          ? run({ ...step, tool: 'ip', args: inside([step.tool, ...step.args]) })
+          : run(step)),
     exec: async (argv, input = '') =>
       (await execa('ip', inside(argv), { input, stripFinalNewline: false })).stdout,
     close: async () => {
@@ -187,9 +194,10 @@ function machineIn(name: string): Machine {
 }
 
 /** `ready`: true when it said so, false when it ended before. */
-function launch(name: string, [which, ...words]: readonly string[]) {
+function launch(name: string, inside: Inside | undefined, [which, ...words]: readonly string[]) {
   const node = [process.execPath, join(bundles, `${which}.mjs`), ...words];
-  const child = execa('ip', ['netns', 'exec', name, ...node], {
+  const command = inside?.command(node) ?? node;
+  const child = execa('ip', ['netns', 'exec', name, ...command], {
     env: { NODE_COMPILE_CACHE: join(bundles, 'cache') },
     reject: false,
     all: true,

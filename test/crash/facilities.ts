@@ -4,13 +4,22 @@ import { join } from 'node:path';
 import { blockFile } from '../../platform/any/block-file.ts';
 import { hostsDeny } from '../../platform/any/hosts-deny.ts';
 import type { DriverKind, Settings } from '../../platform/driver.ts';
+import { account } from '../../platform/linux/account.ts';
 import { ipset } from '../../platform/linux/ipset.ts';
 import { ipsetSet } from '../../platform/linux/ipset-set.ts';
 import { iptables } from '../../platform/linux/iptables.ts';
 import { nftables } from '../../platform/linux/nftables.ts';
 import { nftablesSet } from '../../platform/linux/nftables-set.ts';
 import { routeNull } from '../../platform/linux/route-null.ts';
+import type { Runner } from '../../platform/step.ts';
 import type { Machine } from '../contract/driver-contract.ts';
+import {
+  accountMachine,
+  dumpAccounts,
+  hash,
+  insideEtc,
+  runnerInside,
+} from '../kernel/account-machine.ts';
 import { dumpSets, dumpTables, plantRules, plantSet } from '../kernel/xtables.ts';
 
 export interface Facility {
@@ -27,6 +36,24 @@ export interface Facility {
   dump(machine: Machine, folder: string): Promise<string>;
   /** A dump without what is ours. */
   foreign(dump: string): string;
+  /** What it is tried with; absent: addresses. */
+  readonly targets?: Targets;
+  /** A machine besides the network's, in which the agent and its tools run. */
+  readonly inside?: (folder: string) => Inside;
+}
+
+export interface Targets {
+  /** The member of a request that names them. */
+  readonly member: 'user' | 'file';
+  readonly target: string;
+  readonly bystanders: readonly [string, string];
+}
+
+export interface Inside {
+  /** A command line, as it has to be to run there. */
+  command(argv: readonly string[]): readonly string[];
+  /** The agent's runner, as it would be there. */
+  readonly run: Runner;
 }
 
 const hostsDenyOf = (folder: string): string => join(folder, 'hosts.deny');
@@ -165,7 +192,7 @@ table inet fence {
 }
 `;
 
-/** The elements of a set as \`nft\` prints them, each in a line of its own, without their times. */
+/** The elements of a set as `nft` prints them, each in a line of its own, without their times. */
 const elementLines = (all: string): string =>
   ['', ...all.split(/,\s+/), '']
     .map((one) => one.replace(/ timeout \S+ expires \S+/, ' timeout N'))
@@ -259,6 +286,34 @@ const withBlockFile: Facility = {
   foreign: (dump) => dump.replaceAll(/^\S+ 1014\d\d 0 .*\n/gm, ''),
 };
 
+const etcOf = (folder: string): string => join(folder, 'etc');
+
+const withAccount: Facility = {
+  name: 'account',
+  needs: ['unshare', 'usermod'],
+  response: 'disable-account',
+  kind: account,
+  settings: () => account.defaults,
+  config: '',
+  targets: { member: 'user', target: 'alice', bystanders: ['bob', 'carol'] },
+  inside: (folder) => ({
+    command: (argv) => insideEtc(etcOf(folder), argv),
+    run: runnerInside(etcOf(folder)),
+  }),
+  plant: async (_, folder) => {
+    const { add } = await accountMachine(folder);
+    add('alice', { expire: '40000' });
+    add('bob', { field: `!${hash}` });
+    add('carol', { field: '' });
+    // Half of what a disabled account is.
+    add('theirs-locked', { field: `!${hash}` });
+    add('theirs-expired', { expire: '1' });
+    add('theirs-open');
+  },
+  dump: async (_, folder) => dumpAccounts({ etc: etcOf(folder) }),
+  foreign: (dump) => dump.replaceAll(/^(alice|bob|carol) (is locked|expires \d+)\n/gm, ''),
+};
+
 export const facilities: readonly Facility[] = [
   withNftables,
   withTables(ipset, 'nft'),
@@ -269,5 +324,6 @@ export const facilities: readonly Facility[] = [
   withIpsetSet('no marks, no timeouts'),
   withHostsDeny,
   withRouteNull,
+  withAccount,
   withBlockFile,
 ];

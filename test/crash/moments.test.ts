@@ -14,24 +14,25 @@ import {
   momentsWithoutTool,
 } from './moments.ts';
 
-const target = '203.0.113.7';
-/** Held all the time, with an end and without; a prefix, where the facility takes any. */
-const bystandersOf = ({ kind }: Facility): readonly [string, string] => {
+/** The bystanders are held all the time, with an end and without; a prefix, where any are taken. */
+const targetsOf = ({ kind, targets }: Facility) => {
   const { prefixes } = kind.make(kind.defaults).traits;
-  return [prefixes ? '198.51.100.0/24' : '198.51.100.1', '2001:db8::7'];
+  const bystanders = [prefixes ? '198.51.100.0/24' : '198.51.100.1', '2001:db8::7'] as const;
+  return targets ?? { member: 'srcip', target: '203.0.113.7', bystanders };
 };
 
 for (const facility of facilities) {
   const { response } = facility;
+  const { member, target } = targetsOf(facility);
   const { selfExpiring, sharesPlace } = facility.kind.make(facility.settings('')).traits;
   // Who looks before it acts finds that the kernel was first, and needs no tool.
   const expiry = momentsOfExpiry.filter(
     (moment) => !(selfExpiring && sharesPlace === true && moment === 'tool-begins'),
   );
-  const add = { command: 'add', response, srcip: target, timeoutSeconds: 600 };
+  const add = { command: 'add', response, [member]: target, timeoutSeconds: 600 };
   const again = { ...add, timeoutSeconds: 1_200 };
   const brief = { ...add, timeoutSeconds: 1 };
-  const remove = { command: 'delete', response, srcip: target };
+  const remove = { command: 'delete', response, [member]: target };
   const at = (moment: Moment, during: 'add' | 'delete' | 'recovery') => ({
     during,
     at: moment,
@@ -156,8 +157,9 @@ for (const facility of facilities) {
   /** Deletes all that is held, and stops the agent: no trace of it is left, and no open action. */
   async function leavesNothing(endpoint: Endpoint): Promise<void> {
     const held = await endpoint.list();
-    for (const { target: srcip } of held) {
-      expect(await endpoint.ask({ ...remove, srcip })).toMatchObject({ ok: true });
+    for (const one of held) {
+      const request = { ...remove, [member]: one.target };
+      expect(await endpoint.ask(request)).toMatchObject({ ok: true });
     }
     await endpoint.stop();
     const entries = endpoint.journal();
@@ -169,11 +171,12 @@ for (const facility of facilities) {
 
 /** Holds the bystanders. */
 async function hold(endpoint: Endpoint, facility: Facility): Promise<void> {
-  const [prefix, host] = bystandersOf(facility);
+  const { member, bystanders } = targetsOf(facility);
+  const [first, second] = bystanders;
   const add = { command: 'add', response: facility.response };
   const replies = [
-    await endpoint.ask({ ...add, srcip: prefix, timeoutSeconds: 3_600 }),
-    await endpoint.ask({ ...add, srcip: host }),
+    await endpoint.ask({ ...add, [member]: first, timeoutSeconds: 3_600 }),
+    await endpoint.ask({ ...add, [member]: second }),
   ];
   expect(replies).toMatchObject([{ ok: true }, { ok: true }]);
 }
@@ -184,7 +187,7 @@ async function holds(
   facility: Facility,
   seconds: number | undefined,
 ): Promise<void> {
-  const bystanders = bystandersOf(facility);
+  const { target, bystanders } = targetsOf(facility);
   const wanted = new Map<string, number | undefined>([
     [bystanders[0], 3_600],
     [bystanders[1], undefined],

@@ -67,7 +67,7 @@ export async function accountMachine(folder?: string): Promise<AccountMachine> {
       const path = join(etc, file);
       writeFileSync(path, change(readFileSync(path, 'utf8')));
     },
-    run: runnerInside(etc, inside),
+    run: runnerInside(etc),
     exec: async (argv, input = '') => {
       const [tool = '', ...args] = inside(argv);
       return (await execa(tool, args, { input })).stdout;
@@ -77,7 +77,7 @@ export async function accountMachine(folder?: string): Promise<AccountMachine> {
 }
 
 /** Lines of all accounts, each fact of it on a line of its own, so that what is new is only added. */
-export async function dumpAccounts({ etc }: AccountMachine): Promise<string> {
+export async function dumpAccounts({ etc }: Pick<AccountMachine, 'etc'>): Promise<string> {
   const [passwd, shadow, group] = await Promise.all(
     ['passwd', 'shadow', 'group'].map((file) => readFile(join(etc, file), 'utf8')),
   );
@@ -135,13 +135,13 @@ function lineOf(etc: string, wanted: string): ReturnType<AccountMachine['line']>
 }
 
 /** The agent's own runner, with files and tools of this machine. */
-function runnerInside(etc: string, inside: AccountMachine['inside']): Runner {
+export function runnerInside(etc: string): Runner {
   const outer = createRunner();
   const run: Runner = async (step) => {
     try {
       switch (step.kind) {
         case 'command': {
-          const [tool = '', ...args] = inside([step.tool, ...step.args]);
+          const [tool = '', ...args] = insideEtc(etc, [step.tool, ...step.args]);
           return await outer({ ...step, tool, args });
         }
         case 'read-file':
