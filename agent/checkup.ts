@@ -17,7 +17,7 @@ import {
 } from './doctor/agent-findings.ts';
 import { readDistribution } from './doctor/packages.ts';
 import { groupFindings, journalFindings, logFindings } from './doctor/place-findings.ts';
-import { type Report, type ResponseState, sortFindings } from './doctor/report.ts';
+import { type Report, type ResponseState, sortFindings, withInstall } from './doctor/report.ts';
 import { driverState, responseFindings } from './doctor/response-findings.ts';
 import { ArError } from './errors.ts';
 import { ask } from './intake/client.ts';
@@ -70,7 +70,7 @@ export async function examineAll(places: Places): Promise<Report> {
     agent: describeAgent(agent),
     drivers: states,
     responses: possible,
-    findings: sortFindings(findings),
+    findings: sortFindings(findings.map((one) => withInstall(one, distribution))),
   };
 }
 

@@ -29,4 +29,6 @@ export interface Finding {
   readonly why?: string | undefined;
   /** What to do about it, with the very command where there is one. */
   readonly remedy?: string | undefined;
+  /** Tools whose installation is the remedy: how that is done is added where the system is known. */
+  readonly missing?: readonly string[] | undefined;
 }

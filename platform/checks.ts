@@ -2,6 +2,7 @@ import type { Finding, Question } from './driver.ts';
 import { clock } from './linux/checks/clock.ts';
 import { fastPaths } from './linux/checks/fast-paths.ts';
 import { firewallsBeside } from './linux/checks/firewalls-beside.ts';
+import { flowTools } from './linux/checks/flow-tools.ts';
 import { kernel } from './linux/checks/kernel.ts';
 import { rights } from './linux/checks/rights.ts';
 
@@ -18,4 +19,5 @@ export const checks: readonly Check[] = [
   { name: 'clock', question: clock },
   { name: 'fast paths', question: fastPaths },
   { name: 'firewalls beside', question: firewallsBeside },
+  { name: 'tools for connections', question: flowTools },
 ];

@@ -1,4 +1,5 @@
 import type { Finding } from '../../platform/driver.ts';
+import { type Distribution, installCommand } from './packages.ts';
 
 /** What `ar-exec doctor` knows of a machine, as `--json` prints it. */
 export interface Report {
@@ -47,6 +48,13 @@ export interface ResponseState {
 }
 
 const order = ['problem', 'warning', 'note', 'ok'] as const;
+
+/** Says how tools that are missing come to this machine. */
+export function withInstall(finding: Finding, distribution: Distribution): Finding {
+  const { missing = [], remedy } = finding;
+  const install = remedy === undefined ? installCommand(missing, distribution) : undefined;
+  return install === undefined ? finding : { ...finding, remedy: install };
+}
 
 /** The worst first; what two of them found is told once. */
 export function sortFindings(findings: readonly Finding[]): Finding[] {

@@ -4,6 +4,7 @@ import type { Finding, Question } from '../../platform/driver.ts';
 import { clock } from '../../platform/linux/checks/clock.ts';
 import { fastPaths } from '../../platform/linux/checks/fast-paths.ts';
 import { firewallsBeside } from '../../platform/linux/checks/firewalls-beside.ts';
+import { flowTools } from '../../platform/linux/checks/flow-tools.ts';
 import { kernel } from '../../platform/linux/checks/kernel.ts';
 import { rights } from '../../platform/linux/checks/rights.ts';
 import { iptables } from '../../platform/linux/iptables.ts';
@@ -185,6 +186,13 @@ describe('firewalls beside ours', () => {
   ])('%s', (_, answers, expected) => {
     expect(ids(ask(firewallsBeside, answers))).toEqual(expected);
   });
+});
+
+test('tools that end connections', () => {
+  const missing: StepResult = { failure: 'missing', stdout: '', stderr: '' };
+  const found = ask(flowTools, { ss: said('ss'), conntrack: missing });
+  expect(ids(found)).toEqual(['note flow-tool-missing']);
+  expect(found[0]).toMatchObject({ missing: ['conntrack'] });
 });
 
 describe('services that read hosts.deny', () => {

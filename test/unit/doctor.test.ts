@@ -8,7 +8,12 @@ import {
   logFindings,
   type Place,
 } from '../../agent/doctor/place-findings.ts';
-import { type DriverState, type ResponseState, sortFindings } from '../../agent/doctor/report.ts';
+import {
+  type DriverState,
+  type ResponseState,
+  sortFindings,
+  withInstall,
+} from '../../agent/doctor/report.ts';
 import { driverState, responseFindings } from '../../agent/doctor/response-findings.ts';
 import { checks } from '../../platform/checks.ts';
 import type { Finding } from '../../platform/driver.ts';
@@ -204,6 +209,14 @@ describe('responses', () => {
   test('one that acts on one family only says so', () => {
     expect(ids(found({ ...hostDeny, ipv6: undefined }))).toEqual(['note one-family-only']);
   });
+});
+
+test('what mends a missing tool is told for this system', () => {
+  const finding: Finding = { id: 'a', level: 'note', what: 'a', missing: ['conntrack'] };
+  const on = (osRelease: string) => withInstall(finding, readDistribution(osRelease)).remedy;
+  expect(on('ID=debian')).toBe('apt-get install conntrack');
+  expect(on('ID=fedora')).toBe('dnf install conntrack-tools');
+  expect(on('ID=plan9')).toBeUndefined();
 });
 
 test('the worst comes first, and what is found twice is told once', () => {
