@@ -19,7 +19,8 @@ import { createScriptParts } from './script/services.ts';
 import { type Clock, createClock } from './system/clock.ts';
 import { createEssentials } from './system/machine.ts';
 import type { ScriptRunner } from './system/run-script.ts';
-import { createRunner } from './system/runner.ts';
+import { createBus } from './system/dbus/bus.ts';
+import { createRunner, toolFolders } from './system/runner.ts';
 import type { Instance } from './words.ts';
 
 /** Put around what touches disk and machine; how a test stops the agent at a given moment. */
@@ -53,13 +54,16 @@ export interface ComposeOptions {
   readonly lockWaitMs?: number;
   readonly report: Reporter;
   readonly adornments?: Adornments;
+  /** Whether to listen for what others do to effects: for an agent that goes on running. */
+  readonly watching?: boolean;
 }
 
 export async function compose(options: ComposeOptions): Promise<Composed> {
   const { config, report, adornments } = options;
   const opened = openJournal(options.state, options.lockWaitMs);
   const journal = adornments?.journal?.(opened) ?? opened;
-  const systemRunner = createRunner();
+  const bus = createBus(config.dbusSocket);
+  const systemRunner = createRunner(toolFolders, bus);
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const clock = createClock();
   const kinds = [...drivers, ...oneShots];
@@ -84,6 +88,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     journal,
     clock,
     report,
+    ...(options.watching === true ? { watch: bus.watch } : {}),
     limits: config.limits,
     essentials,
     define: (request) => findResponse(request.response) ?? scripts.define(request),

@@ -60,7 +60,7 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
       (error) => log.error({ err: String(error) }, 'active-responses.log cannot be written'),
     );
     const report = reportLater(createReporter(log, managerLog));
-    const composed = await compose({ config, state, report, adornments });
+    const composed = await compose({ config, state, report, adornments, watching: true });
     logStart(log, loaded, composed, state);
     await composed.flow.recover({ adopt: composed.journal.isNew });
     const server = await openSocket(socket, loaded, composed, log);

@@ -2,6 +2,7 @@
  * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
  * the journal. Work at one desk never waits for another.
  */
+import type { Watch } from '../platform/driver.ts';
 import { pauseMs } from './engine/backoff.ts';
 import type { Carrier } from './engine/carry-out.ts';
 import { HeldElsewhere } from './engine/elsewhere.ts';
@@ -30,6 +31,8 @@ export interface DeskStages {
   readonly report: Reporter;
   readonly limits: { readonly pendingRequests: number };
   carrier(instance: Instance): Carrier;
+  /** Listens for what tells that effects may have gone; absent where nothing is held for long. */
+  watch?(watch: Watch, onEvent: () => void): () => void;
   /** The response that a driver's effects belong to when no action names one. */
   responseOf(driver: string): string;
 }
@@ -157,10 +160,20 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     else reconcileSoon(pauseMs(attempts++));
   };
 
+  const isInUse = (): boolean => trouble !== undefined || journal.holdsAny(instance);
+
   const reconcileSoon = (inMs: number): void => {
     clearTimeout(again);
     if (!stopped) again = setTimeout(() => void reconcile(false), inMs);
   };
+
+  const { watch } = carrier.driver;
+  const unwatch =
+    watch === undefined
+      ? undefined
+      : stages.watch?.(watch, () => {
+          if (isInUse()) reconcileSoon(0);
+        });
 
   const revertAll = async (): Promise<void> => {
     const orders = journal.heldBy(instance).map((action) => deletion(action));
@@ -175,10 +188,11 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     reconcile,
     trouble: () => trouble,
     pending: lane.pending,
-    inUse: () => trouble !== undefined || journal.holdsAny(instance),
+    inUse: isInUse,
     deadlinesMoved: timetable.look,
     stop: async (revert) => {
       stopped = true;
+      unwatch?.();
       timetable.stop();
       clearTimeout(again);
       if (revert) await revertAll();

@@ -9,6 +9,7 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     'nftables-set': config.nftablesSet,
     'ipset-set': config.ipsetSet,
     iptables: xtables,
+    firewalld: config.firewalld,
     'hosts-deny': { path: config.hostsDenyFile },
     'block-file': { folder: config.blockFolder },
     'restart-agent': { home: config.managerHome },

@@ -76,11 +76,28 @@ export type Reading<T extends Target = Target> =
       isCovered?(target: T): boolean;
       /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
       readonly trouble?: string | undefined;
+      /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
+      readonly trouble?: string | undefined;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
       teardown(): Step[];
     };
+
+/**
+ * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
+ * machine is compared with the journal at once. A D-Bus service: when it ends or begins, and when it
+ * emits one of these signals.
+ */
+export interface Watch {
+  readonly kind: 'dbus';
+  readonly service: string;
+  readonly signals: readonly {
+    readonly path: string;
+    readonly interface: string;
+    readonly member: string;
+  }[];
+}
 
 /**
  * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
@@ -168,6 +185,8 @@ export interface Driver<T extends Target = Target> {
   apply(effects: readonly Effect<T>[]): Step[];
   /** Takes effects back. */
   revert(effects: readonly Effect<T>[]): Step[];
+  /** What tells that effects may have gone, without anybody asking. */
+  readonly watch?: Watch;
   /** What tells that effects may have gone, without anybody asking. */
   readonly watch?: Watch;
   /** Read-only, for `ar-exec doctor`: what could keep effects from acting here, if it is usable. */

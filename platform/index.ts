@@ -2,6 +2,7 @@ import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { account } from './linux/account.ts';
+import { firewalld } from './linux/firewalld.ts';
 import { ipset } from './linux/ipset.ts';
 import { ipsetSet } from './linux/ipset-set.ts';
 import { iptables } from './linux/iptables.ts';
@@ -19,6 +20,7 @@ export const drivers: readonly DriverKind[] = [
   iptables,
   nftablesSet,
   ipsetSet,
+  firewalld,
   hostsDeny,
   routeNull,
   blockFile,

@@ -239,9 +239,39 @@ export interface DbusCall {
 
 export type DbusValue = string | number | boolean | readonly DbusValue[];
 
+/**
+ * Calls of methods of one interface of a D-Bus service, on the system's bus. `stdout` is JSON: for each
+ * call the list of what it returned.
+ *
+ * They are made in their order, some at a time. One that is refused does not keep the others from being
+ * made, and the step fails with what was said first. A service that does not run is not started.
+ */
+export interface DbusStep {
+  readonly kind: 'dbus';
+  readonly destination: string;
+  readonly path: string;
+  readonly interface: string;
+  readonly calls: readonly DbusCall[];
+  /** Beginnings of what is said of a call that is refused because it is so already: a success. */
+  readonly alreadySo?: readonly string[];
+  /** One call in place of all others, if `ifEmpty` returns an empty list. */
+  readonly first?: { readonly ifEmpty: DbusCall; readonly call: DbusCall };
+  readonly deadlineMs?: number;
+}
+
+export interface DbusCall {
+  readonly member: string;
+  /** Of the arguments, in D-Bus notation: `ss`, `sas`. */
+  readonly signature: string;
+  readonly args: readonly DbusValue[];
+}
+
+export type DbusValue = string | number | boolean | readonly DbusValue[];
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
+  | DbusStep
   | EditBlockStep
   | ReadFileStep
   | ReadAccountsStep

@@ -1,10 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { inCi } from './ci.ts';
 
-const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+/** Where build/prepare.mjs unpacks what must not be installed. */
+export const unpacked = fileURLToPath(new URL('../build/out/unpacked', import.meta.url));
+
+const folders = [
+  ...(process.env['PATH'] ?? '').split(delimiter),
+  '/usr/sbin',
+  '/sbin',
+  join(unpacked, 'usr/sbin'),
+];
 
 /**
  * `describe` for tests that need something of the machine: `root`, `namespaces` (the right to make

@@ -1,4 +1,4 @@
-import type { ChangeAccountStep, EndProcessStep, QuarantineStep, ScriptStep, Step } from '../../platform/step.ts';
+import type { ChangeAccountStep, DbusCall, DbusStep, DbusValue, EndProcessStep, QuarantineStep, ScriptStep, Step } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
@@ -56,6 +56,8 @@ export function stepText(step: Step | ScriptStep): string {
         ...step.add.map((name) => `+ ${name}`),
         ...step.remove.map((name) => `- ${name}`),
       ].join('\n');
+    case 'dbus':
+      return dbusText(step);
     case 'list-folder':
       return `# list ${step.path}`;
     case 'check-executable':
@@ -140,6 +142,23 @@ function quarantineText(step: QuarantineStep): string {
     case 'tidy-quarantine':
       return `# remove what was begun in ${step.path} and never taken`;
   }
+}
+
+/** As busctl(1) takes it. Of many calls the first few. */
+function dbusText({ destination, path, interface: name, calls, first }: DbusStep): string {
+  const line = ({ member, signature, args }: DbusCall): string => {
+    const words = signature === '' ? [] : [signature, ...args.flatMap(busctlWords)];
+    return ['busctl', 'call', destination, path, name, member, ...words].map(quote).join(' ');
+  };
+  const lines = calls.map(line);
+  if (first === undefined) return lines.join('\n');
+  const [question, instead] = [line(first.ifEmpty), line(first.call)];
+  return [`# if ${question}`, '# answers nothing:', instead, '# else:', ...lines].join('\n');
+}
+
+function busctlWords(value: DbusValue): string[] {
+  if (typeof value !== 'object') return [String(value)];
+  return [String(value.length), ...value.flatMap(busctlWords)];
 }
 
 function quote(word: string): string {

@@ -120,6 +120,21 @@ export function ipSet(element: string): SettingWithDefault<string> {
   };
 }
 
+/** A name in firewalld: a zone takes 17 characters, an ipset 31. */
+export function firewalldName(
+  element: string,
+  fallback: string,
+  longest: number,
+): SettingWithDefault<string> {
+  return {
+    element,
+    fallback,
+    form: `a name of up to ${longest} characters`,
+    read: (text) =>
+      /^[A-Za-z0-9_][\w-]*$/.test(text) && text.length <= longest ? text : undefined,
+  };
+}
+
 function secondsOf(text: string): number | undefined {
   try {
     return parseDuration(text);

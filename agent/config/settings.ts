@@ -9,6 +9,7 @@ import {
   absolutePath,
   absolutePathOr,
   duration,
+  firewalldName,
   groupName,
   ipSet,
   nftSet,
@@ -32,6 +33,17 @@ export interface Config {
   readonly drivers: ReadonlyMap<string, readonly string[]>;
   /** Which iptables to use where there are two. Default '': the one that is in use already. */
   readonly iptablesVariant: 'nft' | 'legacy' | '';
+  /** What an administrator has made in firewalld for us: a zone, and ipsets that are sources of it. */
+  readonly firewalld: {
+    /** Default 'ar-exec'. */
+    readonly zone: string;
+    /** Default 'ar-exec4'. */
+    readonly ipset4: string;
+    /** Default 'ar-exec6'. */
+    readonly ipset6: string;
+  };
+  /** Where the system's D-Bus listens. Default '/run/dbus/system_bus_socket'. */
+  readonly dbusSocket: string;
   /** The file that host-deny edits. Default /etc/hosts.deny. */
   readonly hostsDenyFile: string;
   /** The folder in which ip-customblock makes a file for each address. Default /ipblock. */
@@ -105,6 +117,10 @@ export const settings = {
   widestPrefixIpv4: wholeNumber('widest_prefix_ipv4', 16, { min: 1, max: 32 }),
   widestPrefixIpv6: wholeNumber('widest_prefix_ipv6', 32, { min: 1, max: 128 }),
   iptablesVariant: oneOf('iptables_variant', '', ['nft', 'legacy', '']),
+  firewalldZone: firewalldName('firewalld/zone', 'ar-exec', 17),
+  firewalldIpset4: firewalldName('firewalld/ipset_ipv4', 'ar-exec4', 31),
+  firewalldIpset6: firewalldName('firewalld/ipset_ipv6', 'ar-exec6', 31),
+  dbusSocket: absolutePathOr('dbus_socket', '/run/dbus/system_bus_socket'),
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
   managerHome: absolutePathOr('manager_home', '/var/ossec'),
@@ -156,6 +172,12 @@ export function readConfig(
     widestPrefixIpv6: valueOr(settings.widestPrefixIpv6),
     drivers: ours.drivers,
     iptablesVariant: valueOr(settings.iptablesVariant),
+    firewalld: {
+      zone: valueOr(settings.firewalldZone),
+      ipset4: valueOr(settings.firewalldIpset4),
+      ipset6: valueOr(settings.firewalldIpset6),
+    },
+    dbusSocket: valueOr(settings.dbusSocket),
     hostsDenyFile: valueOr(settings.hostsDenyFile),
     blockFolder: valueOr(settings.blockFolder),
     managerHome: valueOr(settings.managerHome),

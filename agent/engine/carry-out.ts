@@ -212,7 +212,7 @@ async function runSteps(
     const result = await run(step);
     if (result.remark !== undefined) remarks.push(result.remark);
     if (result.failure !== undefined) {
-      const what = 'tool' in step ? step.tool : 'path' in step ? step.path : step.kind;
+      const what = nameOf(step);
       const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;
       return {
         failure: result.failure,
@@ -221,4 +221,9 @@ async function runSteps(
     }
   }
   return undefined;
+}
+
+function nameOf(step: Step): string {
+  if (step.kind === 'dbus') return step.destination;
+  return 'tool' in step ? step.tool : 'path' in step ? step.path : step.kind;
 }

@@ -115,7 +115,7 @@ function hopeless({ failure }: Failure): boolean {
 }
 
 function stands(effect: Effect, found: FoundEffect | undefined): boolean {
-  if (found === undefined) return false;
+  if (found === undefined || found.partial === true) return false;
   if (effect.standing !== true) return true;
   if (effect.expiresInMs === undefined) return found.expiresInMs === undefined;
   if (found.expiresInMs === undefined) return false;

@@ -82,7 +82,7 @@ export function difference(
     }
     const endsAt = lastEnd(staying);
     const [one] = here;
-    if (one === undefined) {
+    if (one === undefined || one.partial === true) {
       if (!preExisting) {
         const action = wasOthers(staying) ? withoutMemory(holder) : holder;
         repairs.push({ kind: 'apply', target, action, standing: false, ...ends(endsAt) });

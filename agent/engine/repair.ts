@@ -53,7 +53,7 @@ export async function repair(carrier: Carrier, options: RepairOptions): Promise<
   const foreign = new Set(
     applied.filter(({ result }) => result === 'pre-existing').map(({ target }) => target.text),
   );
-  const trouble = mendTrouble ?? [...failed.values()][0]?.why;
+  const trouble = mendTrouble ?? [...failed.values()][0]?.why ?? reading.trouble;
   return {
     ...settle(compared, options, failed, foreign, mendTrouble),
     orphans: options.adopt ? compared.repairs.flatMap(orphanOf) : [],

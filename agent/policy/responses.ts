@@ -52,6 +52,15 @@ export const responses: readonly ResponseDefinition[] = [
     summary: 'blocks the address with the best facility that the machine has and that works',
   },
   {
+    name: 'firewalld-drop',
+    aliases: ['firewalld-drop.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['firewalld'],
+    summary:
+      'has firewalld drop what comes from the address, without touching its permanent configuration',
+  },
+  {
     name: 'host-deny',
     aliases: ['host-deny.sh'],
     target: 'address',

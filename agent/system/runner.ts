@@ -5,6 +5,8 @@ import { endProcess } from './end-process.ts';
 import { endSessions } from './end-sessions.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
+import { type Bus, createBus, systemBusSocket } from './dbus/bus.ts';
+import { runDbus } from './dbus/run-dbus.ts';
 import { readProgram } from './read-program.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { createCommandRunner } from './run-command.ts';
@@ -20,7 +22,10 @@ export const toolFolders = [
 ] as const;
 
 /** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
-export function createRunner(folders: readonly string[] = toolFolders): Runner {
+export function createRunner(
+  folders: readonly string[] = toolFolders,
+  bus: Bus = createBus(systemBusSocket),
+): Runner {
   const runCommand = createCommandRunner(folders);
   const run: Runner = async (step) => {
     try {
@@ -47,6 +52,8 @@ export function createRunner(folders: readonly string[] = toolFolders): Runner {
           return await changeAccount(step, run);
         case 'end-sessions':
           return await endSessions(step, run);
+        case 'dbus':
+          return await runDbus(step, bus);
         case 'examine-file':
         case 'take-file':
         case 'put-back-file':

@@ -348,7 +348,7 @@ export function effects(
 }
 
 /** Addresses of both families, and prefixes for those who can. */
-function addressSamples(prefixes: boolean): Samples<AddressTarget> {
+export function addressSamples(prefixes: boolean): Samples<AddressTarget> {
   const few = ['203.0.113.7', '2001:db8::7', '198.51.100.0/24', '2001:db8:1::/48'];
   const hosts = [
     '0.0.0.1',
@@ -436,8 +436,12 @@ function unreadable(step: Step) {
   ];
 }
 
-/** A step whose tool was cut off half-way through its input, at the end of a line. */
+/** A step that was cut off half-way: of its tool's input, at the end of a line, or of its calls. */
 function halved(step: Step): Step {
+  if (step.kind === 'dbus') {
+    const { first: _first, ...rest } = step;
+    return { ...rest, calls: step.calls.slice(0, step.calls.length >> 1) };
+  }
   if (step.kind !== 'command' || step.stdin === undefined) return step;
   const lines = step.stdin.split('\n').slice(0, -1);
   return {
