@@ -4,6 +4,7 @@ import type { DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import type { Runner } from '../platform/step.ts';
 import { createChoosing } from './choosing.ts';
+import { createEndpoints } from './config/notification-secrets.ts';
 import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
 import { driverSettings } from './driver-settings.ts';
@@ -11,6 +12,7 @@ import { createCarrier } from './engine/carry-out.ts';
 import { type Choice, choose } from './engine/choose.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
+import { configuredResponses } from './notifications.ts';
 import { decide } from './policy/decide.ts';
 import { createGuard } from './policy/guard.ts';
 import { findResponse, responses } from './policy/responses.ts';
@@ -63,7 +65,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const opened = openJournal(options.state, options.lockWaitMs);
   const journal = adornments?.journal?.(opened) ?? opened;
   const bus = createBus(config.dbusSocket);
-  const systemRunner = createRunner(toolFolders, bus);
+  const endpoints = createEndpoints(config.notifications);
+  const systemRunner = createRunner(toolFolders, bus, endpoints);
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const clock = createClock();
   const kinds = [...drivers, ...oneShots];
@@ -78,6 +81,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     }),
   );
   const choosing = createChoosing(chosen, probes);
+  const configured = configuredResponses(config.notifications);
   const guard = createGuard({
     neverBlock: config.neverBlock,
     widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
@@ -91,7 +95,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     ...(options.watching === true ? { watch: bus.watch } : {}),
     limits: config.limits,
     essentials,
-    define: (request) => findResponse(request.response) ?? scripts.define(request),
+    define: (request) =>
+      configured.get(request.response) ?? findResponse(request.response) ?? scripts.define(request),
     decide: (request, definition, essential) =>
       decide(request, { definition, guard, essential, newName: randomUUID }),
     script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
@@ -100,7 +105,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       return kind === undefined ? undefined : { oneShot: kind.make(instance.settings), run };
     },
     choose: (response, target) => choosing.choose(response, target),
-    firstFor: (response) => choosing.firstFor(response),
+    firstFor: (response) => {
+      const found = configured.get(response);
+      return found === undefined ? choosing.firstFor(response) : [found.instance];
+    },
     usable: () => probes.flatMap(({ usability, instance }) => (usability.usable ? instance : [])),
     carrier: (instance) =>
       createCarrier(kindOf(instance).make(instance.settings), run, (found) =>

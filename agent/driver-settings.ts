@@ -1,5 +1,6 @@
 import type { Settings } from '../platform/driver.ts';
 import type { Config } from './config/settings.ts';
+import { notificationSettings } from './notifications.ts';
 
 /** What the configuration says of each driver's settings; what it leaves out has its default. */
 export function driverSettings(config: Config): Readonly<Record<string, Settings>> {
@@ -11,14 +12,15 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     iptables: xtables,
     firewalld: config.firewalld,
     'hosts-deny': { path: config.hostsDenyFile },
-    'block-file': { folder: config.blockFolder },
-    'restart-agent': { home: config.managerHome },
     account: {
       expire: config.disableAccount.expire,
       endSessions: config.disableAccount.endSessions,
       neverDisable: [...new Set(config.disableAccount.never)].sort().join(' '),
     },
+    'block-file': { folder: config.blockFolder },
+    'restart-agent': { home: config.managerHome },
     'kill-process': config.killProcess,
     quarantine: config.quarantine,
+    ...notificationSettings(config.notifications),
   };
 }

@@ -74,6 +74,7 @@ export function createOneShotDesk(
   const carryOut = async (order: Order): Promise<Outcome> => {
     let admitted: Admitted;
     try {
+      refuseUnwanted(order);
       admitted = await lane.push(order);
     } catch (error) {
       // A manager reads no replies.
@@ -85,6 +86,13 @@ export function createOneShotDesk(
     if (!isRepeat) report.outcome(order, result);
     if (result instanceof ArError) throw result;
     return result;
+  };
+
+  /** What nobody wants must not use up the pace of what somebody does. */
+  const refuseUnwanted = ({ response, facts }: Order): void => {
+    const why = oneShot.unwanted?.(facts ?? {});
+    if (why === undefined) return;
+    throw new ArError('not-wanted', `${response}: ${why}`, 'Nothing was done.');
   };
 
   /** Writes down what is new, and begins it or puts it off. */

@@ -23,14 +23,13 @@ export function outcomeOf(
   tries: number,
   now: number,
 ): Outcome | ArError {
-  if (judgement.done) return { kind: 'done', action: { ...action, state: 'done' } };
+  if (judgement.done) {
+    return { kind: 'done', action: { ...action, state: 'done', trouble: undefined } };
+  }
   const { why, refusal } = judgement;
   if (triesAgain(action.attempts, judgement, tries)) {
     const failed = { ...action, trouble: why, attempts: action.attempts + 1 };
     return waitingFor(failed, nextTry(action.attempts, judgement, now));
-  }
-  if (refusal === 'unwanted') {
-    return new ArError('not-wanted', `${action.response}: ${why}`, 'Nothing was done.');
   }
   if (refusal !== undefined) {
     return new ArError(`target-${refusal}`, `${action.target.text} ${why}`, 'Nothing was done.');

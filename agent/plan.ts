@@ -67,8 +67,10 @@ export async function planEffect(
 
 /** What a one-shot would do. */
 export function planOneShot(oneShot: OneShot, { target, facts }: Decision): Plan {
-  const { steps } = oneShot.perform(target, facts ?? {});
-  return { kind: 'plan', driver: oneShot.name, why: `${oneShot.name} does it, once`, steps };
+  const unwanted = oneShot.unwanted?.(facts ?? {});
+  const { steps } = unwanted === undefined ? oneShot.perform(target, facts ?? {}) : { steps: [] };
+  const why = unwanted ?? `${oneShot.name} does it, once`;
+  return { kind: 'plan', driver: oneShot.name, why, steps };
 }
 
 /** A repeated add moves the end further and never nearer. */

@@ -187,3 +187,19 @@ export type Outcome =
   | { readonly kind: 'done'; readonly action: Action }
   /** A one-shot did not come about yet, or not now; it is written down and tried again. */
   | { readonly kind: 'waiting'; readonly action: Action; readonly nextAt: number };
+
+/** What the configuration says of the other side of a notification; read when it is needed. */
+export interface Endpoint {
+  /** Where to, if that is a secret. */
+  readonly url?: string | undefined;
+  /** What it is told by whose wish it acts: a token, a password, keys with spaces between them. */
+  readonly token?: string | undefined;
+  /** The address of a proxy; empty: none. Absent: the environment's. */
+  readonly proxy?: string | undefined;
+  /** Certificates in PEM that are trusted besides. */
+  readonly certificates?: string | undefined;
+  readonly allowHttp?: boolean | undefined;
+}
+
+/** Rejects, with a reason without anything secret in it, when what is configured cannot be read. */
+export type Endpoints = (notification: string) => Promise<Endpoint>;

@@ -76,28 +76,11 @@ export type Reading<T extends Target = Target> =
       isCovered?(target: T): boolean;
       /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
       readonly trouble?: string | undefined;
-      /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
-      readonly trouble?: string | undefined;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
       teardown(): Step[];
     };
-
-/**
- * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
- * machine is compared with the journal at once. A D-Bus service: when it ends or begins, and when it
- * emits one of these signals.
- */
-export interface Watch {
-  readonly kind: 'dbus';
-  readonly service: string;
-  readonly signals: readonly {
-    readonly path: string;
-    readonly interface: string;
-    readonly member: string;
-  }[];
-}
 
 /**
  * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
@@ -187,8 +170,6 @@ export interface Driver<T extends Target = Target> {
   revert(effects: readonly Effect<T>[]): Step[];
   /** What tells that effects may have gone, without anybody asking. */
   readonly watch?: Watch;
-  /** What tells that effects may have gone, without anybody asking. */
-  readonly watch?: Watch;
   /** Read-only, for `ar-exec doctor`: what could keep effects from acting here, if it is usable. */
   readonly diagnose?: Question<readonly Finding[]>;
 }
@@ -237,8 +218,8 @@ export type Judgement =
       /** Trying again can help; `afterMs` is what the other side asked for. */
       readonly again: boolean;
       readonly afterMs?: number;
-      /** Refused by what was found (see `Examined`), or because nobody wants it. */
-      readonly refusal?: 'absent' | 'protected' | 'changed' | 'unwanted';
+      /** Refused by what was found; see `Examined`. */
+      readonly refusal?: 'absent' | 'protected' | 'changed';
     };
 
 /**
@@ -251,6 +232,8 @@ export interface OneShot<T extends Target = Target> {
   readonly traits: OneShotTraits;
   /** Read-only: can it be done here? */
   readonly probe: Question<Usability>;
+  /** Why nobody wants it done for these facts, if so; it is then not even written down. */
+  unwanted?(facts: Facts): string | undefined;
   /** What to do, and a function that understands what came of it. */
   perform(target: T, facts: Facts, attempt?: Attempt): Question<Judgement>;
   /** Read-only, for `ar-exec doctor`; see `Driver.diagnose`. */

@@ -9,9 +9,14 @@ import { iptables } from './linux/iptables.ts';
 import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
 import { nftablesSet } from './linux/nftables-set.ts';
-import { restartAgent } from './linux/restart-agent.ts';
 import { quarantine } from './linux/quarantine.ts';
+import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
+
+import { mail } from './notify/mail.ts';
+import { pagerduty } from './notify/pagerduty.ts';
+import { slack } from './notify/slack.ts';
+import { xPost } from './notify/x-post.ts';
 
 /** Every driver there is. Which one a response prefers is policy's business. */
 export const drivers: readonly DriverKind[] = [
@@ -29,4 +34,11 @@ export const drivers: readonly DriverKind[] = [
 ];
 
 /** Every one-shot there is. */
-export const oneShots: readonly OneShotKind[] = [killProcess, restartAgent];
+export const oneShots: readonly OneShotKind[] = [
+  killProcess,
+  restartAgent,
+  slack,
+  xPost,
+  mail,
+  pagerduty,
+];

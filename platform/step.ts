@@ -1,6 +1,9 @@
 /** The single things that a driver can want done, as data. agent/system/ carries them out. */
 
+import type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 import type { QuarantineStep } from './quarantine-step.ts';
+
+export type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 
 export type {
   ExaminedFile,
@@ -239,39 +242,9 @@ export interface DbusCall {
 
 export type DbusValue = string | number | boolean | readonly DbusValue[];
 
-/**
- * Calls of methods of one interface of a D-Bus service, on the system's bus. `stdout` is JSON: for each
- * call the list of what it returned.
- *
- * They are made in their order, some at a time. One that is refused does not keep the others from being
- * made, and the step fails with what was said first. A service that does not run is not started.
- */
-export interface DbusStep {
-  readonly kind: 'dbus';
-  readonly destination: string;
-  readonly path: string;
-  readonly interface: string;
-  readonly calls: readonly DbusCall[];
-  /** Beginnings of what is said of a call that is refused because it is so already: a success. */
-  readonly alreadySo?: readonly string[];
-  /** One call in place of all others, if `ifEmpty` returns an empty list. */
-  readonly first?: { readonly ifEmpty: DbusCall; readonly call: DbusCall };
-  readonly deadlineMs?: number;
-}
-
-export interface DbusCall {
-  readonly member: string;
-  /** Of the arguments, in D-Bus notation: `ss`, `sas`. */
-  readonly signature: string;
-  readonly args: readonly DbusValue[];
-}
-
-export type DbusValue = string | number | boolean | readonly DbusValue[];
-
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
-  | DbusStep
   | EditBlockStep
   | ReadFileStep
   | ReadAccountsStep
@@ -283,7 +256,9 @@ export type Step =
   | EndProcessStep
   | ReadProgramStep
   | DbusStep
-  | QuarantineStep;
+  | QuarantineStep
+  | HttpRequestStep
+  | SendMailStep;
 
 /**
  * What came of a step. `failure` is absent when it succeeded:
@@ -291,10 +266,14 @@ export type Step =
  * - `exit`: the tool ended with a status other than 0
  * - `signal`: the tool was ended by a signal that was not ours
  * - `timeout`: it took longer than its deadline and was killed with its process group
- * - `io`: a file could not be read or written, or a process could not be started
+ * - `io`: a file could not be read or written, a process not be started, or a machine not be reached
+ * - `answer`: the other side answered that it did not do it, with `status` (HTTP, SMTP)
  */
 export interface StepResult {
-  readonly failure?: 'missing' | 'exit' | 'signal' | 'timeout' | 'io';
+  readonly failure?: 'missing' | 'exit' | 'signal' | 'timeout' | 'io' | 'answer';
+  readonly status?: number;
+  /** How long the other side asks to be left alone. */
+  readonly retryAfterMs?: number;
   readonly exitCode?: number;
   readonly stdout: string;
   /** What the tool said of its failure, cut to a length that fits a log line. */

@@ -1,4 +1,15 @@
-import type { ChangeAccountStep, DbusCall, DbusStep, DbusValue, EndProcessStep, QuarantineStep, ScriptStep, Step } from '../../platform/step.ts';
+import type {
+  ChangeAccountStep,
+  DbusCall,
+  DbusStep,
+  DbusValue,
+  EndProcessStep,
+  HttpRequestStep,
+  QuarantineStep,
+  ScriptStep,
+  SendMailStep,
+  Step,
+} from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
@@ -71,6 +82,10 @@ export function stepText(step: Step | ScriptStep): string {
         `loginctl terminate-user ${step.uid}  # and, whether that did or not:`,
         `pkill -KILL -U ${step.uid}  # outside of containers`,
       ].join('\n');
+    case 'http-request':
+      return requestText(step);
+    case 'send-mail':
+      return mailText(step);
     case 'examine-file':
     case 'take-file':
     case 'put-back-file':
@@ -159,6 +174,31 @@ function dbusText({ destination, path, interface: name, calls, first }: DbusStep
 function busctlWords(value: DbusValue): string[] {
   if (typeof value !== 'object') return [String(value)];
   return [String(value.length), ...value.flatMap(busctlWords)];
+}
+
+/** Secrets are named; they are filled in when it is sent. */
+function requestText({ method, notification, url, secret, body }: HttpRequestStep): string {
+  const where = url === undefined ? `the url of <notification name="${notification}">` : `${url}`;
+  const how = {
+    bearer: ', with its token',
+    oauth1: ', signed with its four keys',
+    routing_key: ', with its token as the member "routing_key"',
+  };
+  const signed = secret === undefined ? '' : how[secret];
+  return `# ${method} to ${where}${signed}:\n${JSON.stringify(JSON.parse(body), undefined, 2)}`;
+}
+
+function mailText({ host, port, security, user, from, to, subject, text }: SendMailStep): string {
+  const login = user === undefined ? '' : ` as ${user}, with the password of the notification`;
+  const how = { starttls: 'with STARTTLS', tls: 'by TLS', none: 'in the clear' }[security];
+  return [
+    `# to the mail server ${host}:${port} ${how}${login}:`,
+    `From: ${from}`,
+    `To: ${to.join(', ')}`,
+    `Subject: ${subject}`,
+    '',
+    text.trimEnd(),
+  ].join('\n');
 }
 
 function quote(word: string): string {

@@ -3,6 +3,7 @@ import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ArError } from '../errors.ts';
 import { defaultPaths } from './default-paths.ts';
+import { holdsSecret, notificationTroubles } from './notification-secrets.ts';
 import type { Known } from './section-values.ts';
 import { type Config, readConfig } from './settings.ts';
 import { longestFileBytes, tooLong } from './xml.ts';
@@ -21,7 +22,10 @@ export async function loadConfig(options: { file?: string; known: Known }): Prom
   const found = await readTrusted(file, options.file !== undefined);
   if (found === undefined) return readConfig('', file, options.known);
   const { config, warnings } = readConfig(found.text, file, options.known);
-  return { config, warnings: [...found.warnings, ...warnings], file };
+  const { notifications } = config;
+  const readable = found.readable && holdsSecret(notifications) ? [tellsSecret(file)] : [];
+  const troubles = await notificationTroubles(notifications);
+  return { config, warnings: [...found.warnings, ...warnings, ...readable, ...troubles], file };
 }
 
 /** On a folder: only a file's owner may rename or remove it. */
@@ -29,6 +33,8 @@ const stickyBit = 0o1000;
 
 interface FileText {
   readonly text: string;
+  /** By everybody. */
+  readonly readable: boolean;
   readonly warnings: readonly string[];
 }
 
@@ -44,7 +50,8 @@ async function readTrusted(file: string, required: boolean): Promise<FileText | 
     for (const folder of new Set([dirname(resolve(file)), dirname(await realpath(file))])) {
       warnings.push(...judgeAccess(folder, await stat(folder)));
     }
-    return { text: await handle.readFile('utf8'), warnings };
+    const readable = process.getuid !== undefined && (found.mode & 0o004) !== 0;
+    return { text: await handle.readFile('utf8'), readable, warnings };
   } catch (error) {
     if (error instanceof ArError) throw error;
     if (isAbsent(error) && !required) return undefined;
@@ -77,6 +84,10 @@ function judgeAccess(path: string, found: Stats): string[] {
     return [`${path} can be written by the group ${found.gid}, which can thereby do what root can`];
   }
   return [];
+}
+
+function tellsSecret(file: string): string {
+  return `${file} holds a secret and can be read by everybody; run chmod o-r ${file}, or put the secret into a file of its own (url_file, token_file, password_file)`;
 }
 
 function isAbsent(error: unknown): boolean {

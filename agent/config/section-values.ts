@@ -8,6 +8,8 @@ import { type Element, wordsIn } from './xml.ts';
 export interface Known {
   readonly responses: readonly string[];
   readonly drivers: readonly string[];
+  /** The responses that notify, under all their names, and what each is called. */
+  readonly notifying?: ReadonlyMap<string, string>;
 }
 
 /** What a setting's element says; text that does not have the setting's form is refused. */

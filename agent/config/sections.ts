@@ -1,5 +1,6 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
+import { type Notification, readNotifications } from './notifications.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
 import { readScripts, type ScriptDeclaration } from './scripts.ts';
 import {
@@ -13,7 +14,7 @@ import type { Setting, SettingWithDefault } from './setting.ts';
 import type { Element } from './xml.ts';
 
 /** The settings that may be given any number of times. */
-export const repeatable = ['never_block', 'never_disable', 'driver', 'script'];
+export const repeatable = ['never_block', 'never_disable', 'driver', 'script', 'notification'];
 
 interface Context {
   readonly file: string;
@@ -28,6 +29,7 @@ interface Sections {
   readonly neverDisable: readonly string[];
   readonly drivers: ReadonlyMap<string, readonly string[]>;
   readonly scripts: ReadonlyMap<string, ScriptDeclaration>;
+  readonly notifications: readonly Notification[];
   readonly remarks: readonly Remark[];
   /** A setting's value, if it is given. */
   value<T>(setting: Setting<T>): T | undefined;
@@ -41,6 +43,7 @@ export function readSections(document: Element, context: Context): Sections {
   const { found, remarks } = collect(sections, context);
   const ofResponses = readDrivers(found.get('driver') ?? [], context);
   const declared = readScripts(found.get('script') ?? [], context);
+  const told = readNotifications(found.get('notification') ?? [], context);
   const value = <T>(setting: Setting<T>): T | undefined => {
     const element = found.get(setting.element)?.at(-1);
     return element === undefined ? undefined : readSetting(setting, element, context.file);
@@ -52,7 +55,8 @@ export function readSections(document: Element, context: Context): Sections {
     ),
     drivers: ofResponses.drivers,
     scripts: declared.scripts,
-    remarks: [...remarks, ...ofResponses.remarks, ...declared.remarks],
+    notifications: told.notifications,
+    remarks: [...remarks, ...ofResponses.remarks, ...declared.remarks, ...told.remarks],
     value,
     valueOr: (setting) => value(setting) ?? setting.fallback,
   };

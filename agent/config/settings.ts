@@ -1,6 +1,7 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import { readManagerPart } from './manager-part.ts';
 import { neverEnded, quarantineRoots } from './path-defaults.ts';
+import type { Notification } from './notifications.ts';
 import { describePlace } from './place.ts';
 import type { ScriptDeclaration } from './scripts.ts';
 import type { Known } from './section-values.ts';
@@ -74,6 +75,8 @@ export interface Config {
     /** Names of accounts, and of groups with an @ before them. */
     readonly never: readonly string[];
   };
+  /** Who is told of alerts, and how. Default: nobody. */
+  readonly notifications: readonly Notification[];
   /** Response → what is declared of its script. */
   readonly scripts: ReadonlyMap<string, ScriptDeclaration>;
   /** The response folder. Default: none here, default-paths.ts decides. */
@@ -203,6 +206,7 @@ export function readConfig(
       never: ours.neverDisable,
     },
     scripts: ours.scripts,
+    notifications: ours.notifications,
     scriptsFolder: value(settings.scriptsFolder),
     scriptTimeLimitSeconds: valueOr(settings.scriptTimeLimit),
     onStop: valueOr(settings.onStop),

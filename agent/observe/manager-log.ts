@@ -9,6 +9,7 @@
 import { constants } from 'node:fs';
 import { appendFile, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { hideAddresses } from './hide-addresses.ts';
 
 export interface ManagerLog {
   /** `line` is what upstream's executable would have received (compact JSON, `command` "add"). */
@@ -48,7 +49,8 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
   };
 
   return {
-    added: (line, key) => {
+    added: (received, key) => {
+      const line = withoutSecrets(received);
       const program = programOf(line);
       record(program, [
         'Starting',
@@ -58,7 +60,8 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
         'Ended',
       ]);
     },
-    removed: (line) => {
+    removed: (received) => {
+      const line = withoutSecrets(received);
       const program = programOf(line);
       record(program, ['Starting', `${withCommand(line, 'delete')}\n`, 'Ended']);
     },
@@ -114,6 +117,15 @@ function handshake(program: string, key: string): string {
     command: 'check_keys',
     parameters: { keys: [key] },
   });
+}
+
+/** Whoever may read the log must not learn where a webhook is. No decoder looks at the arguments. */
+function withoutSecrets(line: string): string {
+  if (!/"extra_args":(?!\[\]|null)/.test(line)) return line;
+  const message = JSON.parse(line) as { parameters: { extra_args?: unknown } };
+  const extraArgs = hideAddresses(message.parameters.extra_args);
+  const parameters = { ...message.parameters, extra_args: extraArgs };
+  return JSON.stringify({ ...message, parameters });
 }
 
 function withCommand(line: string, command: string): string {

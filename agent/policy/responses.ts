@@ -124,6 +124,42 @@ export const responses: readonly ResponseDefinition[] = [
     wantsFacts: true,
     summary: 'moves a file to where nobody can run it; it is put back when that ends',
   },
+  {
+    name: 'wazuh-slack',
+    aliases: ['ossec-slack', 'ossec-slack.sh', 'slack'],
+    target: 'named',
+    stateful: false,
+    drivers: ['slack'],
+    wantsFacts: true,
+    summary: 'tells a chat: Slack, Mattermost, Microsoft Teams, Discord, or a webhook of your own',
+  },
+  {
+    name: 'ossec-tweeter',
+    aliases: ['ossec-tweeter.sh'],
+    target: 'named',
+    stateful: false,
+    drivers: ['x-post'],
+    wantsFacts: true,
+    summary: 'posts to X or Mastodon',
+  },
+  {
+    name: 'mail-alert',
+    aliases: ['mail-test', 'mail-test.sh'],
+    target: 'named',
+    stateful: false,
+    drivers: ['mail'],
+    wantsFacts: true,
+    summary: 'sends a mail',
+  },
+  {
+    name: 'ossec-pagerduty',
+    aliases: ['ossec-pagerduty.sh'],
+    target: 'named',
+    stateful: false,
+    drivers: ['pagerduty'],
+    wantsFacts: true,
+    summary: 'opens an alert at PagerDuty',
+  },
 ];
 
 /** The built-in response that a name, or an alias of it, stands for. */

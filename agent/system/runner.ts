@@ -1,14 +1,17 @@
 import type { Runner } from '../../platform/step.ts';
+import type { Endpoints } from '../words.ts';
 import { changeAccount, readAccounts } from './change-account.ts';
 import { checkExecutable } from './check-executable.ts';
+import { type Bus, createBus, systemBusSocket } from './dbus/bus.ts';
+import { runDbus } from './dbus/run-dbus.ts';
 import { endProcess } from './end-process.ts';
 import { endSessions } from './end-sessions.ts';
 import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
-import { type Bus, createBus, systemBusSocket } from './dbus/bus.ts';
-import { runDbus } from './dbus/run-dbus.ts';
-import { readProgram } from './read-program.ts';
+import { createHttpRequester } from './notify/http-request.ts';
+import { createMailer } from './notify/send-mail.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
+import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
@@ -25,8 +28,11 @@ export const toolFolders = [
 export function createRunner(
   folders: readonly string[] = toolFolders,
   bus: Bus = createBus(systemBusSocket),
+  endpoints: Endpoints = async () => ({}),
 ): Runner {
   const runCommand = createCommandRunner(folders);
+  const sendRequest = createHttpRequester(endpoints);
+  const sendMail = createMailer(endpoints);
   const run: Runner = async (step) => {
     try {
       switch (step.kind) {
@@ -54,6 +60,10 @@ export function createRunner(
           return await endSessions(step, run);
         case 'dbus':
           return await runDbus(step, bus);
+        case 'http-request':
+          return await sendRequest(step);
+        case 'send-mail':
+          return await sendMail(step);
         case 'examine-file':
         case 'take-file':
         case 'put-back-file':
