@@ -56,6 +56,8 @@ const packages = {
   shadow: ['passwd', 'shadow-utils', 'shadow', 'shadow', 'shadow'],
   utilLinux: ['util-linux', 'util-linux', 'util-linux', 'util-linux', 'util-linux-misc'],
   mount: ['mount', 'util-linux', 'util-linux', 'util-linux', 'mount'],
+  attr: Array(5).fill('attr'),
+  e2fsprogs: ['e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs-extra'],
   dash: Array(5).fill('dash'),
 };
 
@@ -78,6 +80,9 @@ const tools = {
   pamtester: packages.pamtester,
   setsid: packages.utilLinux,
   mount: packages.mount,
+  setfattr: packages.attr,
+  getfattr: packages.attr,
+  chattr: packages.e2fsprogs,
   dash: packages.dash,
   nsenter: packages.utilLinux,
   setpriv: packages.utilLinux,

@@ -42,7 +42,9 @@ export async function mountMachine(folders: readonly string[]): Promise<MountMac
     const inside = ['--mount', '--target', String(pid), '--', ...argv];
     return (await execa('nsenter', inside, { input, stripFinalNewline: false })).stdout;
   };
-  for (const folder of folders) await exec(['mount', '-t', 'tmpfs', 'tmpfs', folder]);
+  for (const folder of folders) {
+    await exec(['mount', '-t', 'tmpfs', '-o', 'mode=700', 'tmpfs', folder]);
+  }
   return {
     pid,
     exec,

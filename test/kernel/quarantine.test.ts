@@ -76,7 +76,6 @@ requires(
   'unshare',
   'nsenter',
   'mount',
-  'find',
 )('files', () => {
   describe.each([
     ['on one file system', 500, []],

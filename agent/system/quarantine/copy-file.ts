@@ -23,7 +23,7 @@ export async function copyFile(
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const copy = await open(path, flags, 0o600);
   try {
-    const hashes = await readBytes(from, options.until, copy);
+    const hashes = await readBytes(from, options.until, { to: copy });
     await copyAttributes(from, copy, options.runCommand);
     await copy.sync();
     const written = await readBytes(copy, options.until);

@@ -35,7 +35,8 @@ async function examine(file: FileHandle, step: ExamineFileStep): Promise<Examine
   const own = await stat(process.execPath, { bigint: true });
   if (own.ino === found.ino && own.dev === found.dev)
     return refused('protected', 'is ar-exec itself');
-  const hashes = await readBytes(file, performance.now() + step.deadlineMs);
+  const until = performance.now() + step.deadlineMs;
+  const hashes = await readBytes(file, until, { sha1: step.sha1 !== undefined });
   for (const kind of ['sha256', 'sha1'] as const) {
     const wanted = step[kind];
     if (wanted !== undefined && wanted !== hashes[kind]) {

@@ -8,7 +8,8 @@ export class TookTooLong extends Error {}
 
 export interface Hashes {
   readonly sha256: string;
-  readonly sha1: string;
+  /** Absent if nobody wants to know. */
+  readonly sha1?: string | undefined;
   readonly size: number;
 }
 
@@ -16,8 +17,13 @@ export interface Hashes {
  * Reads a file from its beginning to its end, hashes it, and writes it to another one if there is one.
  * `until` is a time of `performance.now()`; later it throws TookTooLong.
  */
-export async function readBytes(from: FileHandle, until: number, to?: FileHandle): Promise<Hashes> {
-  const [sha256, sha1] = [createHash('sha256'), createHash('sha1')];
+export async function readBytes(
+  from: FileHandle,
+  until: number,
+  also: { readonly to?: FileHandle; readonly sha1?: boolean } = {},
+): Promise<Hashes> {
+  const sha256 = createHash('sha256');
+  const sha1 = also.sha1 === true ? createHash('sha1') : undefined;
   const buffer = Buffer.allocUnsafe(chunkBytes);
   let size = 0;
   for (;;) {
@@ -27,11 +33,11 @@ export async function readBytes(from: FileHandle, until: number, to?: FileHandle
     if (bytesRead === 0) break;
     const chunk = buffer.subarray(0, bytesRead);
     sha256.update(chunk);
-    sha1.update(chunk);
-    if (to !== undefined) await writeAll(to, chunk, size);
+    sha1?.update(chunk);
+    if (also.to !== undefined) await writeAll(also.to, chunk, size);
     size += bytesRead;
   }
-  return { sha256: sha256.digest('hex'), sha1: sha1.digest('hex'), size };
+  return { sha256: sha256.digest('hex'), sha1: sha1?.digest('hex'), size };
 }
 
 async function writeAll(to: FileHandle, chunk: Buffer, position: number): Promise<void> {

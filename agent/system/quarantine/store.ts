@@ -120,7 +120,7 @@ function parse(text: string, name: string, part: Part): HeldFile {
   const damaged = new Error(`${name}.${part} in the quarantine is damaged`);
   let held: Partial<HeldFile>;
   try {
-    held = JSON.parse(text) as Partial<HeldFile>;
+    held = (JSON.parse(text) ?? {}) as Partial<HeldFile>;
   } catch {
     throw damaged;
   }
