@@ -19,13 +19,16 @@ import { readDistribution } from './doctor/packages.ts';
 import { groupFindings, journalFindings, logFindings } from './doctor/place-findings.ts';
 import { type Report, type ResponseState, sortFindings, withInstall } from './doctor/report.ts';
 import { driverState, responseFindings } from './doctor/response-findings.ts';
+import { type ScriptState, scriptFindings } from './doctor/script-findings.ts';
 import { ArError } from './errors.ts';
 import { ask } from './intake/client.ts';
 import { knownNames } from './known-names.ts';
-import { responses } from './policy/responses.ts';
+import { configuredResponses } from './notifications.ts';
+import { findResponse, responses } from './policy/responses.ts';
+import { createScripts, scriptDriver } from './script/find.ts';
 import { groupId } from './system/folders.ts';
 import { lookAtPlace } from './system/place.ts';
-import { createRunner } from './system/runner.ts';
+import { checkScriptFile } from './system/script-file.ts';
 import { version } from './version.ts';
 
 /** An agent that works takes milliseconds. */
@@ -43,23 +46,24 @@ interface Places {
 export async function examineAll(places: Places): Promise<Report> {
   const { loaded, findings: configFindings } = await load(places.config);
   const { config } = loaded;
-  const run = createRunner();
   const socket = places.socket ?? defaultPaths().socket;
   const uid = process.getuid?.() ?? 0;
 
+  const { composed, run, missing } = await probe(config);
   const osRelease = await run({ kind: 'read-file', path: '/etc/os-release' });
   const distribution = readDistribution(osRelease.stdout);
-  const { composed, missing } = await probe(config, run);
   const states = composed.probes.map(({ driver, usability }) =>
     driverState(driver, usability, missing(driver), distribution),
   );
   const possible = responsesNow(loaded, composed);
+  const scripts = await lookAtScripts(loaded);
   const agent = await askAgent(socket);
   const findings = [
     ...configFindings,
     ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0 }),
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
     ...(await placeFindings(loaded, places, uid)),
+    ...scriptFindings(scripts),
     ...(await answers(run, questions(composed))),
   ];
   return {
@@ -69,7 +73,7 @@ export async function examineAll(places: Places): Promise<Report> {
     config: loaded.file ?? null,
     agent: describeAgent(agent),
     drivers: states,
-    responses: possible,
+    responses: [...possible, ...ownResponses(loaded, scripts)],
     findings: sortFindings(findings.map((one) => withInstall(one, distribution))),
   };
 }
@@ -97,19 +101,23 @@ async function load(file: string | undefined): Promise<{ loaded: Loaded; finding
 }
 
 /** Probes every driver, and notes which tools are not there. */
-async function probe(config: Loaded['config'], run: Runner) {
+async function probe(config: Loaded['config']) {
   const absent = new Set<string>();
-  const noting: Runner = async (step) => {
-    const result = await run(step);
-    if (result.failure === 'missing' && step.kind === 'command') absent.add(step.tool);
-    return result;
+  const doors: Runner[] = [];
+  const noting = (inner: Runner): Runner => {
+    doors.push(inner);
+    return async (step) => {
+      const result = await inner(step);
+      if (result.failure === 'missing' && step.kind === 'command') absent.add(step.tool);
+      return result;
+    };
   };
   const nobody = { refused: () => {}, outcome: () => {}, repaired: () => {}, trouble: () => {} };
   const composed = await compose({
     config,
     state: ':memory:',
     report: nobody,
-    adornments: { runner: () => noting },
+    adornments: { runner: noting },
   });
   const missing = (driver: string): string[] => {
     const found = composed.probes.find((one) => one.driver === driver);
@@ -117,7 +125,9 @@ async function probe(config: Loaded['config'], run: Runner) {
     const steps = kind?.make(found?.instance.settings ?? {}).probe.steps ?? [];
     return [...new Set(steps.flatMap(toolOf).filter((tool) => absent.has(tool)))];
   };
-  return { composed, missing };
+  const [run] = doors;
+  if (run === undefined) throw new Error('the stages have no door to the machine');
+  return { composed, run, missing };
 }
 
 function toolOf(step: Step): string[] {
@@ -142,6 +152,37 @@ function responsesNow({ config }: Loaded, { chosen }: Composed): ResponseState[]
       why: choice?.why ?? '',
     };
   });
+}
+
+/** Notifications and scripts, which the configuration or a folder makes to responses. */
+function ownResponses({ config }: Loaded, scripts: readonly ScriptState[]): ResponseState[] {
+  const notifying = [...new Set(configuredResponses(config.notifications).values())]
+    .filter(({ name }) => findResponse(name) === undefined)
+    .map(({ name, instance }) => [name, instance.driver] as const);
+  const runnable = scripts
+    .filter(({ fit }) => fit)
+    .map(({ name }) => [name, scriptDriver] as const);
+  return [...notifying, ...runnable].map(([response, driver]) => ({
+    response,
+    actsOnAddresses: false,
+    driver,
+    pinned: false,
+    why: `${response} is made by the configuration or by its file`,
+  }));
+}
+
+/** Every script that a request could name, looked at as it is before each run. */
+async function lookAtScripts({ config }: Loaded): Promise<ScriptState[]> {
+  const folder = config.scriptsFolder ?? defaultPaths().scriptsFolder;
+  const names = await createScripts(folder, config.scripts, () => undefined).names();
+  const others = [...new Set(names)].filter((name) => findResponse(name) === undefined);
+  return Promise.all(
+    others.map(async (name) => {
+      const declaration = config.scripts.get(name);
+      const found = await checkScriptFile(folder, declaration?.file ?? name);
+      return { name, declared: declaration !== undefined, ...found };
+    }),
+  );
 }
 
 async function askAgent(socket: string): Promise<AgentAnswer> {

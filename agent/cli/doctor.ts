@@ -47,7 +47,7 @@ function clip(text: string): string {
 
 function responseRow(one: ResponseState): string[] {
   const name = one.pinned ? `${one.response} (pinned)` : one.response;
-  if (!one.actsOnAddresses) return [name, one.driver ?? 'none', one.driver ?? 'none'];
+  if (!one.actsOnAddresses) return [name, one.driver ?? 'none', ''];
   return [name, one.ipv4 ?? 'none', one.ipv6 ?? 'none'];
 }
 

@@ -15,6 +15,7 @@ import {
   withInstall,
 } from '../../agent/doctor/report.ts';
 import { driverState, responseFindings } from '../../agent/doctor/response-findings.ts';
+import { scriptFindings } from '../../agent/doctor/script-findings.ts';
 import { checks } from '../../platform/checks.ts';
 import type { Finding } from '../../platform/driver.ts';
 import { drivers, oneShots } from '../../platform/index.ts';
@@ -209,6 +210,20 @@ describe('responses', () => {
   test('one that acts on one family only says so', () => {
     expect(ids(found({ ...hostDeny, ipv6: undefined }))).toEqual(['note one-family-only']);
   });
+});
+
+test('a script that would not be run is told', () => {
+  const script = (more: object) => ({ name: 'tell', declared: false, fit: false, ...more });
+  expect(scriptFindings([script({ fit: true })])).toEqual([]);
+  expect(scriptFindings([script({ kind: 'absent' })])).toEqual([]);
+  expect(
+    ids(
+      scriptFindings([
+        script({ kind: 'absent', declared: true, why: 'it is not there' }),
+        script({ kind: 'untrusted', why: 'everybody can write to it' }),
+      ]),
+    ),
+  ).toEqual(['warning script-absent', 'warning script-untrusted']);
 });
 
 test('what mends a missing tool is told for this system', () => {
