@@ -74,7 +74,7 @@ function machine(options: { readonly bad?: readonly string[]; readonly partial?:
     }
     return ok;
   };
-  return { state, carrier: createCarrier(driver, run) };
+  return { state, driver, run, carrier: createCarrier(driver, run) };
 }
 
 describe('the first batch after a quiet time', () => {
@@ -262,4 +262,38 @@ test('a container that somebody took away is noticed once', async () => {
   state.containers = [];
   await carrier.inspect();
   expect([carrier.takeDrift(), carrier.takeDrift()]).toEqual([true, false]);
+});
+
+describe('where nothing tells ours from others', () => {
+  const unmarkedOne = (options: Parameters<typeof machine>[0] = {}) => {
+    const toy = machine(options);
+    const { driver } = toy;
+    const traits = { ...driver.traits, unmarked: true };
+    return { ...toy, driver: { ...driver, traits } };
+  };
+
+  test('a part that could not be taken back is not taken for gone because it does not show', async () => {
+    const { driver, run, state } = unmarkedOne({ bad: ['10.0.0.2'] });
+    const carrier = createCarrier(driver, run);
+    const effects = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(effect);
+    state.held.clear();
+    expect(await carrier.revert(effects)).toMatchObject([
+      { result: 'done' },
+      { result: 'failed', why: expect.stringContaining('10.0.0.2 is bad') },
+      { result: 'done' },
+    ]);
+  });
+});
+
+test('what a step remarks is told of what was done', async () => {
+  const { driver, run, state } = machine();
+  state.answers['apply'] = { ...ok, remark: 'and yet' };
+  state.answers['revert'] = { ...ok, remark: 'but still' };
+  const carrier = createCarrier(driver, run);
+  expect(await carrier.apply([effect('10.0.0.1')])).toMatchObject([
+    { result: 'done', why: 'and yet' },
+  ]);
+  expect(await carrier.revert([effect('10.0.0.1')])).toMatchObject([
+    { result: 'done', why: 'but still' },
+  ]);
 });

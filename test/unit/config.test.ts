@@ -54,6 +54,7 @@ describe('settings', () => {
         iptablesVariant: '',
         hostsDenyFile: '/etc/hosts.deny',
         nftablesSet: { ipv4: 'inet filter ossec_ar4', ipv6: 'inet filter ossec_ar6' },
+        establishedConnections: 'auto',
         ipsetSet: { ipv4: '', ipv6: '' },
         blockFolder: '/ipblock',
         managerHome: '/var/ossec',
@@ -68,6 +69,7 @@ describe('settings', () => {
           roots: expect.stringMatching(/^\/home\n\/root\n.*\n\/usr\/local$/s),
           never: '',
         },
+        disableAccount: { expire: 'yes', endSessions: 'no', never: [] },
         scripts: new Map(),
         scriptsFolder: undefined,
         scriptTimeLimitSeconds: 60,
@@ -100,7 +102,10 @@ describe('settings', () => {
       <hosts_deny_file>/srv/deny</hosts_deny_file>
       <nftables_set><ipv4> ip  my-table my.set4 </ipv4><ipv6></ipv6></nftables_set>
       <ipset_set><ipv4>my:set4</ipv4><ipv6>6</ipv6></ipset_set>
+      <established_connections>keep</established_connections>
       <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
+      <disable_account><expire>no</expire> <end_sessions>yes</end_sessions></disable_account>
+      <never_disable>alice, @admins</never_disable> <never_disable>bob</never_disable>
       <kill_process>
         <grace>5</grace> <family>yes</family> <clock_skew>0</clock_skew>
         <never>/opt/a b/c,
@@ -137,9 +142,11 @@ describe('settings', () => {
       iptablesVariant: 'legacy',
       hostsDenyFile: '/srv/deny',
       nftablesSet: { ipv4: 'ip my-table my.set4', ipv6: '' },
+      establishedConnections: 'keep',
       ipsetSet: { ipv4: 'my:set4', ipv6: '6' },
       blockFolder: '/srv/blocked',
       managerHome: '/opt/ossec',
+      disableAccount: { expire: 'no', endSessions: 'yes', never: ['alice', '@admins', 'bob'] },
       killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
       quarantine: { folder: '/srv/held', roots: '/data', never: '/data/a\n/data/b' },
       scripts: new Map([
@@ -229,6 +236,7 @@ describe('settings', () => {
     ['<ipset_set><ipv4>-exist</ipv4></ipset_set>', 'the name of a set, or empty'],
     [`<ipset_set><ipv6>${'x'.repeat(32)}</ipv6></ipset_set>`, 'the name of a set, or empty'],
     ['<log_file>/var/log/</log_file>', 'an absolute path'],
+    ['<disable_account><expire>true</expire></disable_account>', 'yes, no'],
     ['<quarantine><roots>/a, b</roots></quarantine>', 'absolute paths, separated'],
     ['<quarantine><roots>/a/../b</roots></quarantine>', 'absolute paths, separated'],
     ['<log_file>/var/l\nog</log_file>', 'an absolute path'],
@@ -241,6 +249,8 @@ describe('settings', () => {
   });
 
   it.each([
+    ['<never_disable>alice, -q</never_disable>', 'not the name of an account or a group'],
+    ['<never_disable>@</never_disable>', 'not the name of an account or a group'],
     ['<never_block>gateway.example.org</never_block>', 'which is not an address or a prefix'],
     ['<never_block>192.168.</never_block>', 'which is not an address or a prefix'],
     ['<never_block>127.1</never_block>', 'which is not an address or a prefix'],

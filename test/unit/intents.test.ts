@@ -12,12 +12,16 @@ const now = 1_000_000;
 const a = '203.0.113.7';
 type Apply = Extract<Intent, { kind: 'apply' }>;
 
+const plain = routeNull.make(routeNull.defaults);
+const withoutMarks = { ...plain, traits: { ...plain.traits, unmarked: true } };
+
 /** A carrier that records what it is given, and reports `result` of everything. */
 function carrierOf(options: {
   readonly result?: Partial<Carried>;
   readonly standing?: readonly string[];
   readonly unknown?: boolean;
   readonly selfExpiring?: boolean;
+  readonly unmarked?: boolean;
 }) {
   const calls: string[] = [];
   const kind = options.selfExpiring === false ? routeNull : nftables;
@@ -32,7 +36,7 @@ function carrierOf(options: {
     };
   };
   const carrier: Carrier = {
-    driver: kind.make(kind.defaults),
+    driver: options.unmarked === true ? withoutMarks : kind.make(kind.defaults),
     apply: report('apply'),
     revert: report('revert'),
     inspect: async () => {
@@ -109,6 +113,27 @@ describe('an addition', () => {
       `apply ${a} for ever *`,
     ]);
     expect((await one(unsure, { standing: [a], selfExpiring: false })).calls).toEqual(['inspect']);
+  });
+
+  test('of what may be ours or not is for the driver to judge, where there are no marks', async () => {
+    const standing = { standing: [a], unmarked: true };
+    const unsure = apply(a, { uncertain: true });
+    expect((await one(unsure, standing)).calls).toEqual(['inspect', `apply ${a} for ever *`]);
+    const known = { ...unsure, action: { ...unsure.action, memory: { was: 'open' } } };
+    expect((await one(known, standing)).calls).toEqual(['inspect']);
+  });
+
+  test('is told with what is to be known of it all the same', async () => {
+    const result: Partial<Carried> = { result: 'done', why: 'somebody is still there' };
+    const trouble = 'somebody is still there';
+    expect(await one(apply(a), { result })).toMatchObject({
+      change: { state: 'active', trouble },
+      outcome: { kind: 'active', action: { trouble } },
+    });
+    expect(await one(revert(a), { result })).toMatchObject({
+      change: { state: 'reverted', trouble },
+      outcome: { kind: 'reverted', action: { trouble } },
+    });
   });
 
   test('is not made blindly', async () => {

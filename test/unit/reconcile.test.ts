@@ -208,3 +208,48 @@ test('applying the repairs leaves nothing to repair', () => {
     ),
   );
 });
+
+describe('where nothing tells ours from others', () => {
+  const unmarked: Traits = { ...plain, unmarked: true };
+  const memory = { was: 'open' };
+  const here = [found(a)];
+  test.each<[string, Action[], Known, string[]]>([
+    ['nobody asked for it', [], reading(here), []],
+    ['it stands by our doing', [action(a, { memory })], reading(here), ['active']],
+    [
+      'somebody did it before we could',
+      [action(a, { state: 'intended' })],
+      reading(here),
+      ['active, foreign'],
+    ],
+    ['its time is up', [ending(0, { memory })], reading(here), ['revert', 'reverted']],
+    // A part of ours can be left that does not show.
+    [
+      'its time is up, and it does not show',
+      [ending(0, { memory })],
+      reading([]),
+      ['revert', 'reverted'],
+    ],
+    [
+      'reverting, and it does not show',
+      [action(a, { memory, state: 'reverting' })],
+      reading([]),
+      ['revert', 'reverted'],
+    ],
+    ['its time is up, and it was never made', [ending(0)], reading([]), ['reverted']],
+    [
+      'its time is up, and others made it',
+      [ending(0, { memory, preExisting: true })],
+      reading(here),
+      ['reverted'],
+    ],
+    [
+      'its time is up, and others undid it',
+      [ending(0, { memory, preExisting: true })],
+      reading([]),
+      ['reverted'],
+    ],
+  ])('%s', (_, actions, machine, wanted) => {
+    expect(compared(actions, machine, unmarked)).toEqual(wanted);
+  });
+});

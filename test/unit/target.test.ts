@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { describe, expect, test } from 'vitest';
-import { addressRange, isHost, parseTarget } from '../../platform/target.ts';
+import { addressRange, isHost, parseTarget, parseUser } from '../../platform/target.ts';
 
 const text = (of: string): string | undefined => parseTarget(of)?.text;
 
@@ -187,5 +187,24 @@ describe('every address', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('a login name', () => {
+  // The first of them as Wazuh's is_valid_username has them (4.14.7).
+  test.each([
+    ...['testuser', 'user123', '1testuser', '_testuser', 'test_user', 'test-user', 'machine$'],
+    ...['test$user', 'TestUser', 'TESTUSER', 'test.user', 'root', 'x'.repeat(256)],
+  ])('may be %s', (name) => {
+    expect(parseUser(name)).toEqual({ kind: 'user', text: name });
+  });
+
+  test.each([
+    ...['', '-testuser', '+testuser', '~testuser', 'test:user', 'test,user', 'test user'],
+    ...['test\tuser', 'test/user', 'test\\user', '../root', 'test/../user', 'a'.repeat(257)],
+    ...['.', '..', '.hidden', '$user', '0', '1000', '--help', '-q', '@admins', 'user\n', 'us\0er'],
+    ...['usér', 'user;id', 'user`id`', '*', 'user%'],
+  ])('may not be %j', (name) => {
+    expect(parseUser(name)).toBeUndefined();
   });
 });
