@@ -71,7 +71,7 @@ test.each<[string, Answers, string[]]>([
 
 describe('the kernel', () => {
   const whole = {
-    if_inet6: said('00000000000000000000000000000001 01 80 10 80       lo\n'),
+    sockstat6: said('TCP6: inuse 1\n'),
     disable_ipv6: said('0\n'),
     '/proc/modules': said('xfs 1 0 - Live 0x0\n'),
     modprobe: said(''),
@@ -80,7 +80,7 @@ describe('the kernel', () => {
   test.each<[string, Answers, string[]]>([
     ['all is there', whole, []],
     ['IPv6 is off by sysctl', { ...whole, disable_ipv6: said('1\n') }, ['note no-ipv6']],
-    ['IPv6 is not built in', { ...whole, if_inet6: said('') }, ['note no-ipv6']],
+    ['IPv6 is not built in', { ...whole, sockstat6: said('') }, ['note no-ipv6']],
     ['its modules are gone', { ...whole, modprobe: failed() }, ['warning modules-missing']],
     [
       'its modules are gone and the one is loaded',
@@ -175,6 +175,12 @@ describe('firewalls beside ours', () => {
     [
       'docker',
       { 'list chains': chains({ family: 'ip', table: 'filter', name: 'DOCKER-USER' }) },
+      ['note docker-beside'],
+    ],
+    ['docker with iptables-legacy', { 'docker.sock': said('') }, ['note docker-beside']],
+    [
+      'docker with tables of nftables',
+      { 'list chains': chains({ family: 'ip', table: 'docker-bridges', name: 'filter-FORWARD' }) },
       ['note docker-beside'],
     ],
     [

@@ -18,8 +18,9 @@ export const firewallsBeside: Question<readonly Finding[]> = {
     isActive('nftables'),
     { kind: 'read-file', path: '/etc/nftables.conf' },
     { kind: 'read-file', path: '/etc/ufw/ufw.conf' },
+    { kind: 'command', tool: 'test', args: ['-S', '/run/docker.sock'] },
   ],
-  read: ([list, legacy4, legacy6, firewalld, service, rules, ufw]) => {
+  read: ([list, legacy4, legacy6, firewalld, service, rules, ufw, docker]) => {
     const chains = readChains(list);
     const legacy = `${legacy4?.stdout ?? ''}${legacy6?.stdout ?? ''}`.trim();
     const has = (one: Partial<Chain>): boolean =>
@@ -30,7 +31,10 @@ export const firewallsBeside: Question<readonly Finding[]> = {
     }
     if (firewalld?.exitCode === 0 || has({ table: 'firewalld' })) findings.push(firewalldRuns);
     if (/^\s*ENABLED\s*=\s*["']?yes/im.test(ufw?.stdout ?? '')) findings.push(ufwRuns);
-    if (has({ name: 'DOCKER-USER' }) || has({ name: 'DOCKER' })) findings.push(dockerRuns);
+    const dockers = chains.filter(
+      ({ name, table }) => /^docker/i.test(name) || /^docker/i.test(table),
+    );
+    if (dockers.length > 0 || docker?.exitCode === 0) findings.push(dockerRuns(dockers));
     if (service?.exitCode === 0 && /^\s*flush ruleset/m.test(rules?.stdout ?? '')) {
       findings.push(flushes);
     }
@@ -79,12 +83,18 @@ const ufwRuns: Finding = {
   why: 'Blocks come before its rules. "ufw reset" takes away what ipset and iptables made; ar-exec puts that back at its next comparison.',
 };
 
-const dockerRuns: Finding = {
-  id: 'docker-beside',
-  level: 'note',
-  what: 'Docker keeps chains in the packet filter.',
-  why: 'Traffic to published ports is forwarded, not delivered. Blocks come before its chains in FORWARD, so they act on that too. If Docker is restarted, the driver iptables or ipset is behind its chains until the next comparison.',
-};
+function dockerRuns(chains: readonly Chain[]): Finding {
+  const names = chains.map(({ family, table, name }) => `${family} ${table} ${name}`);
+  return {
+    id: 'docker-beside',
+    level: 'note',
+    what:
+      names.length === 0
+        ? 'Docker runs on this machine; none of its chains is among those of nftables.'
+        : `Docker keeps chains in the packet filter: ${names.join(', ')}.`,
+    why: 'Traffic to published ports is forwarded, not delivered. Blocks come before its chains in FORWARD, so they act on that too. If Docker is restarted, the driver iptables or ipset is behind its chains until the next comparison.',
+  };
+}
 
 const flushes: Finding = {
   id: 'flush-ruleset',

@@ -4,7 +4,8 @@ import { askContainer, isContainer } from './container.ts';
 
 export const kernel: Question<readonly Finding[]> = {
   steps: [
-    { kind: 'read-file', path: '/proc/net/if_inet6' },
+    // Empty when the kernel has no IPv6, or was started with ipv6.disable=1 (net/ipv6/proc.c).
+    { kind: 'read-file', path: '/proc/net/sockstat6' },
     { kind: 'read-file', path: '/proc/sys/net/ipv6/conf/all/disable_ipv6' },
     { kind: 'read-file', path: '/proc/modules' },
     // Looks only whether it would find the module, also one that is built in.
@@ -12,9 +13,9 @@ export const kernel: Question<readonly Finding[]> = {
     { kind: 'read-file', path: '/proc/sys/kernel/osrelease' },
     ...askContainer,
   ],
-  read: ([addresses, disabled, modules, modprobe, release, ...container]) => {
+  read: ([sockets, disabled, modules, modprobe, release, ...container]) => {
     const findings: Finding[] = [];
-    if (addresses?.stdout === '' || disabled?.stdout.trim() === '1') findings.push(noIpv6);
+    if (sockets?.stdout === '' || disabled?.stdout.trim() === '1') findings.push(noIpv6);
     const loadable = (modules?.stdout ?? '') !== '';
     const loaded = /^nf_tables /m.test(modules?.stdout ?? '');
     const lost = modprobe?.failure === 'exit' && loadable && !loaded && !isContainer(container);
