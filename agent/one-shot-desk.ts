@@ -20,7 +20,7 @@ import type { Action, Change, Instance, Order, Outcome } from './words.ts';
 /** What is written down, or begun, together. */
 const batchSize = 1_000;
 /** What waits for its turn and becomes one in the end: it is only counted. */
-const gatheredAtMost = 10_000;
+const gatheredAtMost = 2_000;
 
 type Result = Outcome | ArError;
 

@@ -55,8 +55,14 @@ export function cutUnits(text: string, longest: number): string {
 }
 
 function titleOf({ title, text, ruleId }: Facts): string {
-  const first = oneLine(title ?? '') || oneLine(lines(text ?? '').split('\n', 1)[0] ?? '');
-  return cut(first || (ruleId === undefined ? 'An alert without a title' : `Rule ${ruleId}`), 250);
+  const first = oneLine(title ?? '') || oneLine(beginning(text ?? ''));
+  const rule = oneLine(ruleId ?? '');
+  return cut(first || (rule === '' ? 'An alert without a title' : `Rule ${rule}`), 250);
+}
+
+/** The first line that says something; many alerts can be told at once, and all be long. */
+function beginning(text: string): string {
+  return lines(text.slice(0, 300)).split('\n', 1)[0] ?? '';
 }
 
 function fieldsOf(facts: Facts, host: string): [string, string][] {
@@ -115,6 +121,6 @@ function lines(text: string): string {
     .trim();
 }
 
-function oneLine(text: string): string {
+export function oneLine(text: string): string {
   return lines(text).replace(/\s+/g, ' ').trim();
 }

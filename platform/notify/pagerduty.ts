@@ -6,7 +6,7 @@
 import type { Facts, OneShot, OneShotKind, Settings } from '../driver.ts';
 import type { NamedTarget } from '../target.ts';
 import { belowLevel, judgeHttp, notifierTraits } from './answer.ts';
-import { bodyOf, cut, type Message, messageOf } from './message.ts';
+import { bodyOf, cut, type Message, messageOf, oneLine } from './message.ts';
 import { requestMs } from './slack.ts';
 
 const eventsUrl = 'https://events.pagerduty.com/v2/enqueue';
@@ -24,7 +24,11 @@ export const pagerduty: OneShotKind<NamedTarget> = {
       read: () =>
         settings['token'] === 'configured'
           ? { usable: true, why: 'its routing key is configured', families: [] }
-          : { usable: false, why: 'no routing key is configured: see <notification>', families: [] },
+          : {
+              usable: false,
+              why: 'no routing key is configured: see <notification>',
+              families: [],
+            },
     },
     unwanted: (facts) => belowLevel(settings, facts),
     perform: (target, facts, attempt) => {
@@ -59,7 +63,7 @@ function event({ text }: NamedTarget, facts: Facts, message: Message): object {
       source: source(facts, message),
       severity: severityOf(level),
       timestamp: at === undefined ? undefined : new Date(at).toISOString(),
-      class: facts.ruleId,
+      class: oneLine(facts.ruleId ?? '') || undefined,
       custom_details: { ...Object.fromEntries(fields), text: bodyOf(message) },
     },
   };
@@ -68,7 +72,8 @@ function event({ text }: NamedTarget, facts: Facts, message: Message): object {
 /** It must not be empty. */
 function source({ agentName, location }: Facts, { fields }: Message): string {
   const host = fields.find(([name]) => name === 'Told by')?.[1];
-  return cut(agentName || host || location || 'unknown', 255);
+  const found = [agentName, host, location].map((one) => oneLine(one ?? ''));
+  return cut(found.find((one) => one !== '') ?? 'unknown', 255);
 }
 
 /** Wazuh's levels: up to 6 low, 7 to 11 medium, 12 to 14 high, 15 critical. */

@@ -17,7 +17,7 @@ const addressWeight = 23;
  * not. So what only looks like one counts 23 or as much as it is long, whichever is more.
  */
 const address =
-  /(?:https?:\/\/)?(?:[\p{L}\p{N}](?:[\p{L}\p{N}_-]*[\p{L}\p{N}])?\.)+(?:\p{L}{2,}|xn--[a-z0-9]+)(?::\d+)?(?:\/[^\s]*)?/giu;
+  /(?:https?:\/\/)?(?:[\p{L}\p{N}][\p{L}\p{N}_-]{0,62}\.){1,8}(?:\p{L}{2,24}|xn--[a-z0-9]{1,59})(?![\p{L}\p{N}])(?::\d{1,5})?(?:\/[^\s]*)?/giu;
 /** Some that are certainly known; an address with a scheme and one of these counts 23 for sure. */
 const surely =
   /^https?:\/\/[a-z0-9.-]+\.(?:com|net|org|edu|gov|io|dev|info|eu|de|uk|fr|es)(?:\/[\w/.-]*\w)?\/?$/i;
@@ -59,8 +59,12 @@ export function postLength(text: string): number {
 
 /** As much of a text as counts `longest` at most, with a sign at the end if something is missing. */
 export function cutPost(text: string, longest: number): string {
-  const whole = text.normalize('NFC');
-  if (postLength(whole) <= longest) return whole;
+  // Only an address can count less than it is long, and nobody needs one of thousands of letters.
+  const whole = text
+    .slice(0, longest * 8)
+    .toWellFormed()
+    .normalize('NFC');
+  if (text.length <= longest * 8 && postLength(whole) <= longest) return whole;
   let kept = '';
   let length = 2; // "…" is none of those that count 1
   for (const { part, weight } of parts(whole)) {
