@@ -8,11 +8,11 @@ import { HeldElsewhere, orElsewhere } from './engine/elsewhere.ts';
 import { createLane } from './engine/lane.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
-import { add, isStateful, resume } from './script/add.ts';
+import { add, resume } from './script/add.ts';
 import { type Bench, orderOf, type ScriptServices } from './script/bench.ts';
-import { planRun } from './script/plan-run.ts';
+import { planScript } from './script/dry-run.ts';
 import { recover } from './script/recover.ts';
-import { fromSettings, mannerOf } from './script/settings.ts';
+import { fromSettings } from './script/settings.ts';
 import { takeBack } from './script/take-back.ts';
 import type { Action, Instance, Intent, Order, Outcome } from './words.ts';
 
@@ -114,27 +114,7 @@ export function createScriptDesk(
   return {
     instance,
     carryOut,
-    plan: async (request, { definition, target, facts }, why) => {
-      const { timeoutSeconds, origin, managerLine, verb } = request;
-      const now = clock.now();
-      const held = journal.holder(definition.name, target.text);
-      const deadlineAt = timeoutSeconds === undefined ? undefined : now + timeoutSeconds * 1_000;
-      const asked = { id: 0, createdAt: now, deadlineAt, origin, facts, managerLine };
-      const subject = verb === 'delete' ? (held ?? asked) : asked;
-      const manner = mannerOf(script.dialect, origin.dialect);
-      const deadlineMs = services.limits(script.name).timeLimitMs;
-      const step = planRun(script, manner, subject, { verb, run: '-', deadlineMs });
-      const nothing = verb === 'delete' && held === undefined;
-      const end = isStateful(bench, request) ? 'it is taken back by it' : 'it is run once';
-      return {
-        kind: 'plan',
-        driver: instance.driver,
-        why: nothing
-          ? 'nothing is held for it'
-          : `${why}; ${verb === 'delete' ? 'it takes it back' : end}`,
-        steps: nothing ? [] : [step],
-      };
-    },
+    plan: (request, decision) => planScript(bench, request, decision),
     reconcile: async () => {
       if (!recovered) {
         recovered = true;

@@ -121,11 +121,8 @@ function changeAccountText({ user, uid, change }: ChangeAccountStep): string {
   return [`# if ${user} is still number ${uid}, what of this is still ours:`, ...lines].join('\n');
 }
 
-/** Whether a shell script asks for arguments is seen when it is run; here they stand in brackets. */
-function scriptText({ cwd, program, words, wordsFor, line, handshake }: ScriptStep): string {
-  const args = words.map(quote).join(' ');
-  const shown = args === '' || wordsFor === 'every-file' ? args : `[${args}]`;
-  const command = `(cd ${quote(cwd)} && ${`${quote(program)} ${shown}`.trim()})`;
+function scriptText({ cwd, program, words, line, handshake }: ScriptStep): string {
+  const command = `(cd ${quote(cwd)} && ${[program, ...words].map(quote).join(' ')})`;
   const asked = {
     none: [],
     possible: ['# if it names keys, it is answered'],

@@ -72,7 +72,7 @@ async function perform(
 
 /** Whether an order makes something that is taken back; without a timeout it does so if declared. */
 export function isStateful(
-  { script }: Bench,
+  { script }: Pick<Bench, 'script'>,
   { timeoutSeconds }: Pick<Order, 'timeoutSeconds'>,
 ): boolean {
   return script.stateful === 'yes' || (script.stateful === 'asked' && timeoutSeconds !== undefined);

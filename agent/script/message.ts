@@ -31,7 +31,7 @@ export function wcsLine(script: Script, subject: Subject, command: Command): str
 }
 
 /** `active-response/bin/NAME`: what decoders of the manager know a script by. */
-export function programName({ file }: Script): string {
+function programName({ file }: Script): string {
   return `active-response/bin/${file}`;
 }
 
