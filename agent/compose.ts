@@ -1,7 +1,8 @@
 /** Puts the stages together. Used by the running agent, by `--direct` and by `--dry-run` alike. */
 import { randomUUID } from 'node:crypto';
-import type { DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
+import type { Driver, DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
+import { planFlows } from '../platform/linux/flows.ts';
 import type { Runner } from '../platform/step.ts';
 import { createChoosing } from './choosing.ts';
 import { createEndpoints } from './config/notification-secrets.ts';
@@ -10,6 +11,7 @@ import type { Reporter } from './desk.ts';
 import { driverSettings } from './driver-settings.ts';
 import { createCarrier } from './engine/carry-out.ts';
 import { type Choice, choose } from './engine/choose.ts';
+import { createFlowEnder } from './engine/flow-ender.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { configuredResponses } from './notifications.ts';
@@ -87,6 +89,14 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
   });
   const scripts = createScriptParts(config, journal, adornments?.scripts);
+  const flows = createFlowEnder({
+    plan: planFlows,
+    run,
+    ended: (ended) => report.flowsEnded?.(ended),
+  });
+  const endsFlows = ({ traits }: Driver): boolean =>
+    config.establishedConnections === 'end' ||
+    (config.establishedConnections === 'auto' && traits.leavesFlows === true);
   const essentials = createEssentials(config.managers, clock.now);
   const flow = createFlow({
     journal,
@@ -114,6 +124,10 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       createCarrier(kindOf(instance).make(instance.settings), run, (found) =>
         journal.remember(instance, found),
       ),
+    made: (driver, targets) => {
+      if (endsFlows(driver)) flows.end(targets);
+    },
+    idle: flows.idle,
     responseOf: (driver) =>
       responses.find((response) => response.drivers.includes(driver))?.name ?? driver,
   });
@@ -123,9 +137,11 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
 
 async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {
   const settings = { ...kind.defaults, ...driverSettings(config)[kind.name] };
-  const { probe, traits } = kind.make(settings);
+  const { probe } = kind.make(settings);
   const usability = probe.read(await Promise.all(probe.steps.map(run)));
   const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
+  // What it takes can follow from what was found.
+  const { traits } = kind.make(instance.settings);
   const prefixes = 'prefixes' in traits && traits.prefixes;
   return { driver: kind.name, instance, usability, prefixes };
 }

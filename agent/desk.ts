@@ -2,11 +2,13 @@
  * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
  * the journal. Work at one desk never waits for another.
  */
-import type { Watch } from '../platform/driver.ts';
+import type { Driver, Watch } from '../platform/driver.ts';
+import type { Target } from '../platform/target.ts';
 import { pauseMs } from './engine/backoff.ts';
 import type { Carrier } from './engine/carry-out.ts';
 import { HeldElsewhere } from './engine/elsewhere.ts';
-import { carryOutIntents } from './engine/intents.ts';
+import type { FlowsEnded } from './engine/flow-ender.ts';
+import { carryOutIntents, newlyMade } from './engine/intents.ts';
 import { createLane } from './engine/lane.ts';
 import { type Repaired, repair } from './engine/repair.ts';
 import { createTimetable } from './engine/timetable.ts';
@@ -22,6 +24,7 @@ export interface Reporter {
   refused(request: Request, error: unknown): void;
   outcome(order: Order, outcome: Outcome | ArError): void;
   repaired(instance: Instance, repaired: Repaired): void;
+  flowsEnded?(ended: FlowsEnded): void;
   trouble(instance: Instance, error: unknown): void;
 }
 
@@ -33,6 +36,8 @@ export interface DeskStages {
   carrier(instance: Instance): Carrier;
   /** Listens for what tells that effects may have gone; absent where nothing is held for long. */
   watch?(watch: Watch, onEvent: () => void): () => void;
+  /** Effects were newly made, and that is on disk. Never waited for, never throws. */
+  made?(driver: Driver, targets: readonly Target[]): void;
   /** The response that a driver's effects belong to when no action names one. */
   responseOf(driver: string): string;
 }
@@ -79,6 +84,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       const carried = await carryOutIntents(carrier, intents, clock.now());
       writeDown(carried.flatMap(({ change }) => change ?? []));
       const outcomes = carried.map(({ outcome }) => outcome);
+      const made = newlyMade(intents, outcomes);
+      if (made.length > 0) stages.made?.(carrier.driver, made);
       orders.forEach((order, index) => {
         const outcome = outcomes[index];
         if (outcome === undefined || outcome instanceof HeldElsewhere) return;

@@ -45,6 +45,8 @@ export interface Stages extends DeskStages {
   firstFor(response: string): readonly Instance[];
   /** Instances that may hold effects though no action says so. */
   usable(): readonly Instance[];
+  /** Resolves when what follows from effects that were made (see `made`) is done. */
+  idle?(): Promise<void>;
   readonly limits: DeskStages['limits'] & { readonly activeActions: number };
 }
 
@@ -188,6 +190,7 @@ export function createFlow(stages: Stages): Flow {
     stop: async ({ revert }) => {
       stopping = true;
       await Promise.all([...desks.values()].map((desk) => desk.stop(revert)));
+      await stages.idle?.();
     },
   };
 }

@@ -41,6 +41,7 @@ export function reportLater(reporter: Reporter): LaterReporter {
     refused: (request, error) => later(() => reporter.refused(request, error)),
     outcome: (order, outcome) => later(() => reporter.outcome(order, outcome)),
     repaired: (instance, repaired) => later(() => reporter.repaired(instance, repaired)),
+    flowsEnded: (ended) => later(() => reporter.flowsEnded?.(ended)),
     trouble: (instance, error) => later(() => reporter.trouble(instance, error)),
     flush: () => tell(waiting.length),
   };

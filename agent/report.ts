@@ -5,8 +5,12 @@ import type { ManagerLog } from './observe/manager-log.ts';
 import { iso } from './reply.ts';
 import type { Action, Order } from './words.ts';
 
+/** Different ones; they can have numbers in them. */
+const troublesAtMost = 1_000;
+
 /** Tells what happened to the agent's own log and, where a manager asked, to the manager's. */
 export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
+  const troublesTold = new Set<string>();
   const removed = (action: Action, why: string): void => {
     log.info({ ...factsOf(action), trouble: action.trouble }, why);
     const line = managerLineOf(action);
@@ -64,6 +68,16 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
       else if (reapplied + mended + repaired.removed > 0)
         log.warn(facts, 'repaired what differed from the journal');
       else log.debug(facts, 'journal and machine agree');
+    },
+    flowsEnded: ({ troubles, ...facts }) => {
+      if (facts.sockets + facts.flows > 0) log.info(facts, 'connections ended');
+      else log.debug(facts, 'no connections to end');
+      for (const trouble of troubles) {
+        // A tool that is missing is missing at every block: it is told once.
+        const told = troublesTold.has(trouble) || troublesTold.size >= troublesAtMost;
+        log[told ? 'debug' : 'warn']({ trouble }, 'connections may go on');
+        if (!told) troublesTold.add(trouble);
+      }
     },
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
   };

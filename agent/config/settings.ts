@@ -83,6 +83,8 @@ export interface Config {
   readonly scriptsFolder: string | undefined;
   /** How long a run of a script may take. Default 60. */
   readonly scriptTimeLimitSeconds: number;
+  /** What happens to connections that stand with an address that is blocked. Default 'auto'. */
+  readonly establishedConnections: 'auto' | 'end' | 'keep';
   /** What happens to standing effects when the agent is stopped. Default 'keep'. */
   readonly onStop: 'keep' | 'revert';
   /** The group that may use the socket, besides root. Default 'ar-exec'. */
@@ -142,6 +144,7 @@ export const settings = {
   disableEndSessions: oneOf('disable_account/end_sessions', 'no', ['yes', 'no']),
   scriptsFolder: absolutePath('scripts_folder'),
   scriptTimeLimit: duration('script_time_limit', 60, { min: 1, max: 3_600 }),
+  establishedConnections: oneOf('established_connections', 'auto', ['auto', 'end', 'keep']),
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),
   connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
@@ -209,6 +212,7 @@ export function readConfig(
     notifications: ours.notifications,
     scriptsFolder: value(settings.scriptsFolder),
     scriptTimeLimitSeconds: valueOr(settings.scriptTimeLimit),
+    establishedConnections: valueOr(settings.establishedConnections),
     onStop: valueOr(settings.onStop),
     socketGroup: valueOr(settings.socketGroup),
     limits: {

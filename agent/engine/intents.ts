@@ -1,4 +1,5 @@
 import type { Effect } from '../../platform/driver.ts';
+import type { Target } from '../../platform/target.ts';
 import { ArError, type ErrorCode } from '../errors.ts';
 import type { Action, Change, Intent, Outcome } from '../words.ts';
 import { pauseMs } from './backoff.ts';
@@ -84,6 +85,19 @@ async function makeAgain(carrier: Carrier, intents: readonly Intent[]): Promise<
   return carried.map((one) =>
     one.refusal === 'absent' ? { target: one.target, result: 'done' as const } : one,
   );
+}
+
+/** The targets of effects that did not stand before and do now, made by us. */
+export function newlyMade(
+  intents: readonly Intent[],
+  outcomes: readonly (Outcome | Error)[],
+): Target[] {
+  return intents.flatMap((intent, index) => {
+    const outcome = outcomes[index];
+    const isNew = intent.kind === 'apply' && intent.isNew && !intent.standing;
+    if (!isNew || outcome === undefined || outcome instanceof Error) return [];
+    return outcome.kind === 'active' && !outcome.action.preExisting ? [intent.order.target] : [];
+  });
 }
 
 /** `endsAt` in milliseconds since 1970; absent = until it is taken back. */

@@ -31,7 +31,7 @@ export const hostsDeny: DriverKind<AddressTarget> = {
     return {
       name: 'hosts-deny',
       settings,
-      traits: { selfExpiring: false, prefixes: true, batchSize: 10_000 },
+      traits: { selfExpiring: false, prefixes: true, batchSize: 10_000, leavesFlows: true },
       probe: {
         steps: [
           { kind: 'read-file', path },

@@ -50,7 +50,8 @@ export const routeNull: DriverKind<AddressTarget> = {
     return {
       name: 'route-null',
       settings,
-      traits: { selfExpiring: false, prefixes: true, batchSize },
+      // TCP starves, but its sockets stand for minutes; datagrams still come in.
+      traits: { selfExpiring: false, prefixes: true, batchSize, leavesFlows: true },
       probe: {
         steps: [askRight(4, protocol), askRight(6, protocol), list(4), list(6)],
         read: readProbe,

@@ -125,7 +125,8 @@ function packageName(specifier: string): string {
 function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (from.startsWith('platform/')) return to.startsWith('platform/');
   if (leaves.includes(to) || to === 'platform/target.ts') return true;
-  if (to === 'platform/driver.ts' || to === 'platform/step.ts') return typeOnly;
+  const contracts = ['platform/driver.ts', 'platform/flows.ts', 'platform/step.ts'];
+  if (contracts.includes(to)) return typeOnly;
   const stage = stageOf(from);
   if (stage !== undefined) return stageOf(to) === stage;
   if (leaves.includes(from)) return false;
