@@ -1,6 +1,6 @@
 /** Puts the stages together. Used by the running agent, by `--direct` and by `--dry-run` alike. */
 import { randomUUID } from 'node:crypto';
-import type { Driver, DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
+import type { Driver, DriverKind, OneShot, OneShotKind, Usability } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import { planFlows } from '../platform/linux/flows.ts';
 import type { Runner } from '../platform/step.ts';
@@ -31,6 +31,7 @@ import type { Instance } from './words.ts';
 export interface Adornments {
   runner?(inner: Runner): Runner;
   journal?(inner: Journal): Journal;
+  oneShot?(inner: OneShot): OneShot;
   readonly scripts?: (inner: ScriptRunner) => ScriptRunner;
 }
 
@@ -112,7 +113,9 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
     oneShot: (instance) => {
       const kind = oneShots.find(({ name }) => name === instance.driver);
-      return kind === undefined ? undefined : { oneShot: kind.make(instance.settings), run };
+      if (kind === undefined) return undefined;
+      const oneShot = kind.make(instance.settings);
+      return { oneShot: adornments?.oneShot?.(oneShot) ?? oneShot, run };
     },
     choose: (response, target) => choosing.choose(response, target),
     firstFor: (response) => {

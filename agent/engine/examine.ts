@@ -7,6 +7,8 @@ import type { Carried } from './carried.ts';
 export interface Remembered {
   readonly target: Target;
   readonly memory: Memory;
+  /** It is so already, and not by us: known before the outcome is, should the agent die in between. */
+  readonly preExisting: boolean;
 }
 
 export interface ExaminedEffects {
@@ -41,9 +43,9 @@ export async function examine(
     for (const step of question.steps) results.push(await ask(step));
     const examined = question.read(results);
     if (examined.fit === true) {
-      const { memory } = examined;
-      found.push({ target, memory });
-      if (examined.preExisting === true) settled.push({ target, result: 'pre-existing' });
+      const { memory, preExisting = false } = examined;
+      found.push({ target, memory, preExisting });
+      if (preExisting) settled.push({ target, result: 'pre-existing' });
       else fit.push({ ...effect, memory });
     } else {
       const refusal = examined.fit === 'unknown' ? undefined : examined.refusal;

@@ -69,7 +69,10 @@ async function applyAll(
     // What stands and does not expire by itself is as it should be.
     const isOurs = unmarked !== true || action.memory !== undefined;
     if (stands && !selfExpiring && isOurs) done.push({ target, result: 'done' });
-    else effects.push(effectOf(action, endsAt, now, stands));
+    // What somebody else had done and has undone since is looked at anew.
+    else if (unmarked === true && action.preExisting) {
+      effects.push(effectOf({ target, facts: action.facts }, endsAt, now, stands));
+    } else effects.push(effectOf(action, endsAt, now, stands));
   }
   return effects.length === 0 ? done : [...done, ...(await carrier.apply(effects))];
 }

@@ -45,17 +45,13 @@ export async function repair(carrier: Carrier, options: RepairOptions): Promise<
   const mendTrouble = await carrier.mend(reading, lacking);
   const applied = await applyMissing(carrier, compared, options.now);
   const reverted = await removeSurplus(carrier, compared, options.adopt);
-  const failed = new Map(
-    [...applied, ...reverted]
-      .filter(({ result }) => result === 'failed' || result === 'unknown')
-      .map((one) => [one.target.text, one]),
-  );
+  const { failed, refused } = troublesOf([...applied, ...reverted], options.actions);
   const foreign = new Set(
     applied.filter(({ result }) => result === 'pre-existing').map(({ target }) => target.text),
   );
   const trouble = mendTrouble ?? [...failed.values()][0]?.why ?? reading.trouble;
   return {
-    ...settle(compared, options, failed, foreign, mendTrouble),
+    ...settle(compared, options, { failed, refused, foreign }, mendTrouble),
     orphans: options.adopt ? compared.repairs.flatMap(orphanOf) : [],
     reapplied: applied.length,
     removed: reverted.length,
@@ -123,11 +119,35 @@ async function inBatches(
   return results;
 }
 
+/** What came of the repairs, by target. */
+interface Came {
+  readonly failed: ReadonlyMap<string, Carried>;
+  /** Not fit for it, and nothing was ever made of it: that is the end of it, not a trouble. */
+  readonly refused: ReadonlyMap<string, Carried>;
+  readonly foreign: ReadonlySet<string>;
+}
+
+/** An agent that died before it had looked leaves what is refused to the next one. */
+function troublesOf(
+  carried: readonly Carried[],
+  actions: readonly Action[],
+): Pick<Came, 'failed' | 'refused'> {
+  const made = new Set(actions.flatMap(({ memory, target }) => (memory ? target.text : [])));
+  const failed = new Map<string, Carried>();
+  const refused = new Map<string, Carried>();
+  for (const one of carried) {
+    const { result, refusal, target } = one;
+    if (result !== 'failed' && result !== 'unknown') continue;
+    const isOver = refusal !== undefined && !made.has(target.text);
+    (isOver ? refused : failed).set(target.text, one);
+  }
+  return { failed, refused };
+}
+
 function settle(
   { verdicts }: Difference,
   { now }: RepairOptions,
-  failed: ReadonlyMap<string, Carried>,
-  foreign: ReadonlySet<string>,
+  { failed, refused, foreign }: Came,
   mendTrouble: string | undefined,
 ): Pick<Repaired, 'changes' | 'ended'> {
   const changes: Change[] = [];
@@ -143,6 +163,11 @@ function settle(
         const dueAt = now + pauseMs(action.attempts);
         changes.push({ id, state: 'reverting', trouble: why, dueAt, triedAgain: true });
       }
+      continue;
+    }
+    const refusal = refused.get(action.target.text);
+    if (refusal !== undefined) {
+      changes.push({ id, state: 'failed', trouble: refusal.why });
       continue;
     }
     const trouble = why ?? (verdict.preExisting ? undefined : mendTrouble);

@@ -14,8 +14,8 @@ export function createIntender(
   const insert = database.prepare(
     `INSERT INTO actions
        (response, target, instance, state, created_at, deadline_at, due_at, origin, manager_line,
-        kind, memory, facts)
-     VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)`,
+        kind, memory, facts, pre_existing)
+     VALUES (?1, ?2, ?3, 'intended', ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`,
   );
   const refresh = database.prepare(
     `UPDATE actions SET state = ?, deadline_at = ?2, due_at = ?2, origin = ?, manager_line = ?,
@@ -35,7 +35,9 @@ export function createIntender(
     const asked = order.timeoutSeconds === undefined ? null : now + order.timeoutSeconds * 1_000;
     if (same === undefined) {
       // One effect, one memory: whoever ends last takes it back with what was found before the first.
-      const memory = others.find((row) => row.memory !== null)?.memory ?? null;
+      const holder = others.find((row) => row.memory !== null);
+      const memory = holder?.memory ?? null;
+      const preExisting = holder?.pre_existing ?? 0;
       const { lastInsertRowid } = insert.run(
         order.response,
         order.target.text,
@@ -47,9 +49,11 @@ export function createIntender(
         order.target.kind,
         memory,
         order.facts === undefined ? null : JSON.stringify(order.facts),
+        preExisting,
       );
       const id = Number(lastInsertRowid);
-      const action = newAction(id, order, now, asked, memory);
+      const fresh = newAction(id, order, now, asked, memory);
+      const action = preExisting === 1 ? { ...fresh, preExisting: true } : fresh;
       const effect = effectOf(asked, others);
       // Whoever took it over may have left it standing.
       const uncertain = effect.uncertain || (!effect.standing && wasForgotten(order.target.text));

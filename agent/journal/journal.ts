@@ -23,11 +23,8 @@ export interface Journal {
   /** Writes down what became of it. */
   settle(changes: readonly Change[], now: number): void;
   adopt(adoptions: readonly Adoption[], now: number): void;
-  /** Writes down what live actions of an instance will be taken back with. */
-  remember(
-    instance: Instance,
-    found: readonly { readonly target: Target; readonly memory: Memory }[],
-  ): void;
+  /** Writes down what live actions of an instance will be taken back with, all that share an effect. */
+  remember(instance: Instance, found: readonly Remembered[]): void;
   /** Writes down that an action is about something else; its changes come first. */
   rekey(rekeying: Rekeying, now: number): void;
   /** The live action for a response and a target. */
@@ -57,6 +54,14 @@ export interface Journal {
   /** Moves what is in the log into the file, for a quiet moment. */
   checkpoint(): void;
   close(): void;
+}
+
+/** What was found of a target before it was acted on. */
+interface Remembered {
+  readonly target: Target;
+  readonly memory: Memory;
+  /** It is so already, and not by us. */
+  readonly preExisting?: boolean | undefined;
 }
 
 /** Opens the journal for this process alone. Throws as `openDatabase` does. */
@@ -89,7 +94,8 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
      VALUES (?1, ?2, ?3, 'active', ?4, ?5, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING`,
   );
   const remember = database.prepare(
-    'UPDATE actions SET memory = ? WHERE target = ? AND instance = ? AND ended_at IS NULL',
+    `UPDATE actions SET memory = ?, pre_existing = ?
+     WHERE target = ? AND instance = ? AND ended_at IS NULL`,
   );
   const shift = database.prepare(
     'UPDATE actions SET deadline_at = deadline_at + ?1, due_at = due_at + ?1 WHERE ended_at IS NULL',
@@ -135,8 +141,8 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
     remember: (instance, found) =>
       transaction(() => {
         const number = instances.find(instance);
-        for (const { target, memory } of found) {
-          remember.run(JSON.stringify(memory), target.text, number);
+        for (const { target, memory, preExisting = false } of found) {
+          remember.run(JSON.stringify(memory), Number(preExisting), target.text, number);
         }
       }),
     rekey: (rekeying, now) =>

@@ -22,8 +22,12 @@ const { values } = parseArgs({
     during: option,
     /** The moment in it. */
     at: option,
-    /** The target it is at work on. */
+    /** The target it is at work on; none: whatever it is. */
     target: option,
+    /** What a step names that acts, if that is not the target. */
+    acting: option,
+    /** Makes of every one-shot one that may not be done twice. */
+    unrepeatable: { type: 'boolean', default: false },
     /** How many such moments it lives through first. */
     after: { type: 'string', default: '0' },
   },
@@ -41,14 +45,14 @@ function reached(moment: Moment): void {
 }
 
 const isMine = (order: Order): boolean =>
-  order.verb === during && order.target.text === values.target;
+  order.verb === during && (values.target === '' || order.target.text === values.target);
 
 const isOutcome = ({ state }: Change): boolean =>
-  during === 'recovery' || state === (during === 'add' ? 'active' : 'reverted');
+  during === 'recovery' || state === (during === 'add' ? 'active' : 'reverted') || state === 'done';
 
 /** Steps that act name the target; those that look or set up do not. */
 const acts = (step: Step): boolean =>
-  step.kind !== 'read-file' && JSON.stringify(step).includes(values.target);
+  step.kind !== 'read-file' && JSON.stringify(step).includes(values.acting || values.target);
 
 const runner = (inner: Runner): Runner => {
   return async (step) => {
@@ -65,7 +69,8 @@ const runner = (inner: Runner): Runner => {
       void working.finally(() => {
         over = true;
       });
-      while (!over && children().every((pid) => before.includes(pid))) await nextTurn();
+      const hasBegun = () => children().some((pid) => !before.includes(pid) && isOf(step, pid));
+      while (!over && !hasBegun()) await nextTurn();
       reached('tool-begins');
     }
     const result = await working;
@@ -73,6 +78,16 @@ const runner = (inner: Runner): Runner => {
     return result;
   };
 };
+
+/** Others may start tools at the same time; one that is named by its path is known by that. */
+function isOf(step: Step, pid: string): boolean {
+  if (step.kind !== 'command' || !step.tool.startsWith('/')) return true;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(step.tool);
+  } catch {
+    return false;
+  }
+}
 
 function children(): string[] {
   return readdirSync('/proc/self/task').flatMap((thread) =>
@@ -82,6 +97,10 @@ function children(): string[] {
 
 const adornments: Adornments = {
   runner,
+  oneShot: (inner) =>
+    values.unrepeatable
+      ? { ...inner, traits: { ...inner.traits, repeatable: false } }
+      : inner,
   journal: (inner) => ({
     ...inner,
     // Recovery begins by asking what should be there.

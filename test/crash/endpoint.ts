@@ -199,6 +199,8 @@ function launch(name: string, inside: Inside | undefined, [which, ...words]: rea
   const command = inside?.command(node) ?? node;
   const child = execa('ip', ['netns', 'exec', name, ...command], {
     env: { NODE_COMPILE_CACHE: join(bundles, 'cache') },
+    // On a busy machine it may take its time to stop.
+    forceKillAfterDelay: false,
     reject: false,
     all: true,
     buffer: false,
