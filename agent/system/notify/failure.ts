@@ -5,6 +5,7 @@ import { ProxyRefused } from './connect.ts';
 /** Node's and OpenSSL's codes (https://nodejs.org/api/tls.html#x509-certificate-error-codes). */
 const meanings: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its name is not known',
+  EDNS: 'its name is not known',
   EAI_AGAIN: 'its name cannot be looked up now',
   ECONNREFUSED: 'it takes no connections there',
   ECONNRESET: 'it broke the connection off',
@@ -40,9 +41,13 @@ function io(stderr: string): StepResult {
   return { failure: 'io', stdout: '', stderr };
 }
 
-/** Several addresses tried in vain come as one error with the first one's code. */
+/** Several addresses tried in vain have the code of the first; nodemailer keeps the system's apart. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
-  const code = 'code' in error ? String(error.code) : '';
-  return /^[A-Z0-9_]{1,60}$/.test(code) ? code : error.name;
+  const { code = '', originalCode = code } = error as { code?: unknown; originalCode?: unknown };
+  return known(String(originalCode)) ?? error.name;
+}
+
+function known(code: string): string | undefined {
+  return /^[A-Z0-9_]{1,60}$/.test(code) ? code : undefined;
 }

@@ -68,26 +68,24 @@ async function send(step: SendMailStep, endpoint: Endpoint, signal: AbortSignal)
   }
 }
 
-/** nodemailer's errors have the server's status, or a code of the system, or both. */
+/** nodemailer's errors have the server's status, or a code of its own and that of the system. */
 function resultOf(error: unknown, step: SendMailStep, endpoint: Endpoint): StepResult {
   const where = `${step.host}:${step.port}`;
-  const { responseCode, response } = error as { responseCode?: unknown; response?: unknown };
-  if (typeof responseCode === 'number') {
-    const { token = '' } = endpoint;
-    // As it is sent for a login, too.
-    const login = Buffer.from(`\0${step.user ?? ''}\0${token}`).toString('base64');
-    const redact = redactor([token, login, Buffer.from(token).toString('base64')], []);
-    const line = redact(String(response ?? '')).replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ');
-    const stderr = `${where} answered ${line.trim().slice(0, wordsCharacters) || responseCode}`;
-    return { failure: 'answer', status: responseCode, stdout: '', stderr };
-  }
-  const { code } = error as { code?: unknown };
-  if (code === 'ETLS') {
-    const stderr = `${where} was not sent anything: it does not offer STARTTLS, or that failed`;
+  const { code, originalCode, responseCode, response } = error as Record<string, unknown>;
+  if (code === 'ETLS' && originalCode === undefined) {
+    const stderr = `${where} was not sent anything: it does not offer STARTTLS`;
     return { failure: 'io', stdout: '', stderr };
   }
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return failureOf(cause, where);
+  if (typeof responseCode !== 'number') return failureOf(error, where);
+  const { token = '' } = endpoint;
+  // As it is sent for a login, too.
+  const login = Buffer.from(`\0${step.user ?? ''}\0${token}`).toString('base64');
+  const redact = redactor([token, login, Buffer.from(token).toString('base64')], []);
+  const line = redact(String(response ?? ''))
+    .replace(/[\s\p{Cc}\p{Cf}]+/gu, ' ')
+    .trim();
+  const stderr = `${where} answered ${line.slice(0, wordsCharacters) || responseCode}`;
+  return { failure: 'answer', status: responseCode, stdout: '', stderr };
 }
 
 function late({ host, port, deadlineMs }: SendMailStep): StepResult {
