@@ -44,6 +44,7 @@ requires(
     kind: account,
     samples: {
       few: users(['alice', 'bob', 'carol']),
+      bulk: 100,
       many: (count) => users(Array.from({ length: count }, (_, number) => `user-${number}`)),
       odd: users(['Upper', '_low', 'do.t', 'da-sh', 'machine$', 'a$b', '9lives', 'x'.repeat(32)]),
       plant: (machine, all) => plantUsers(mine(machine), all),
