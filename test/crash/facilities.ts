@@ -21,6 +21,7 @@ import {
   runnerInside,
 } from '../kernel/account-machine.ts';
 import { dumpSets, dumpTables, plantRules, plantSet } from '../kernel/xtables.ts';
+import { withQuarantine } from './quarantine-place.ts';
 
 export interface Facility {
   readonly name: string;
@@ -326,4 +327,6 @@ export const facilities: readonly Facility[] = [
   withRouteNull,
   withAccount,
   withBlockFile,
+  withQuarantine(false),
+  withQuarantine(true),
 ];

@@ -39,6 +39,7 @@ const samples: Samples<FileTarget> = {
     'trailing ',
   ]),
   plant: async ({ exec }, all) => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell's
     const script = 'for f; do mkdir -p "${f%/*}"; printf %s "$f" > "$f"; chmod 4751 "$f"; done';
     await exec(['sh', '-c', script, 'sh', ...all.map(({ text }) => text)]);
   },
