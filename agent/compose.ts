@@ -18,12 +18,12 @@ import { configuredResponses } from './notifications.ts';
 import { decide } from './policy/decide.ts';
 import { createGuard } from './policy/guard.ts';
 import { findResponse, responses } from './policy/responses.ts';
-import { scriptDriver } from './script/find.ts';
 import { createScriptParts } from './script/services.ts';
+import { scriptDriver } from './script/settings.ts';
 import { type Clock, createClock } from './system/clock.ts';
+import { createBus } from './system/dbus/bus.ts';
 import { createEssentials } from './system/machine.ts';
 import type { ScriptRunner } from './system/run-script.ts';
-import { createBus } from './system/dbus/bus.ts';
 import { createRunner, toolFolders } from './system/runner.ts';
 import type { Instance } from './words.ts';
 

@@ -6,7 +6,7 @@ import type { ResponseDefinition } from '../policy/responses.ts';
 import { checkScriptFile } from '../system/script-file.ts';
 import type { Instance, Request } from '../words.ts';
 import { printable } from './keys.ts';
-import { type Script, toSettings } from './settings.ts';
+import { type Script, scriptDriver, toSettings } from './settings.ts';
 import { unfitForWords } from './words.ts';
 
 /** The scripts of the response folder, as responses. */
@@ -19,9 +19,6 @@ export interface Scripts {
   /** Names that `define` would find, for suggestions. */
   names(): Promise<readonly string[]>;
 }
-
-/** The driver of scripts, in the journal. */
-export const scriptDriver = 'script';
 
 /** No path, no hidden file, nothing that a tool could take for an option. */
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,63}$/;

@@ -9,7 +9,8 @@ import { createScriptRunner, type ScriptRunner } from '../system/run-script.ts';
 import { toolFolders } from '../system/runner.ts';
 import type { Request } from '../words.ts';
 import type { ScriptServices } from './bench.ts';
-import { createScripts, scriptDriver } from './find.ts';
+import { createScripts } from './find.ts';
+import { scriptDriver } from './settings.ts';
 import { createTurns } from './turns.ts';
 
 /** How many of one script run at a time, if nothing else is declared. */

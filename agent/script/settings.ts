@@ -1,6 +1,9 @@
 import type { Settings } from '../../platform/driver.ts';
 import type { Origin } from '../words.ts';
 
+/** The driver of scripts, in the journal. */
+export const scriptDriver = 'script';
+
 /** How a script is told what to do; docs/drivers/script.md explains each. */
 export type Dialect = 'auto' | 'argv' | 'json' | 'json-keys' | 'wcs';
 

@@ -1,12 +1,14 @@
 /** A delete: the script is run with it until it ends well, or does so badly that this says nothing. */
 import { randomUUID } from 'node:crypto';
+import type { Facts } from '../../platform/driver.ts';
+import { parseTarget } from '../../platform/target.ts';
 import { pauseMs } from '../engine/backoff.ts';
 import { ArError } from '../errors.ts';
 import type { ScriptEnd } from '../system/run-script.ts';
 import type { Action, Change, Order, Outcome } from '../words.ts';
 import { type Bench, lockName, takePlace } from './bench.ts';
 import { planRun } from './plan-run.ts';
-import { mannerOf } from './settings.ts';
+import { fromSettings, mannerOf, scriptDriver } from './settings.ts';
 import { describeTrouble } from './trouble.ts';
 
 /** Runs that ended by themselves, with a status other than 0, before it is left at that. */
@@ -35,29 +37,36 @@ export async function takeBack(bench: Bench, order: Order): Promise<Outcome> {
 }
 
 /** What an order means: the keys that it names, or else the one action that is about what it names. */
-function find({ journal, instance, inWork }: Bench, order: Order): Action['target'] {
+function find(bench: Bench, order: Order): Action['target'] {
   const { response, target, facts = {} } = order;
-  if (journal.holder(response, target.text) !== undefined) return target;
-  const names = (['srcip', 'user', 'file'] as const).filter((name) => facts[name] !== undefined);
-  const about = journal.heldBy(instance).filter((action) => {
-    const same = names.every((name) => action.facts?.[name] === facts[name]);
-    return names.length > 0 && same && action.response === response && !inWork.has(action.id);
-  });
+  if (bench.journal.holder(response, target.text) !== undefined) return target;
+  const about = heldByScript(bench).filter((action) => isAbout(action.facts, facts));
   const [only] = about;
   if (only !== undefined && about.length === 1) return only.target;
-  const several = about.length > 1;
+  const keys = about.slice(0, 5).map((one) => one.target.text);
   throw new ArError(
     'not-held',
-    several
-      ? `${response} holds ${about.length} for ${target.text}`
-      : `${response} holds nothing for ${target.text}`,
-    several
-      ? `Name one by its key (--key): ${about
-          .slice(0, 5)
-          .map((one) => one.target.text)
-          .join(', ')}.`
-      : 'Nothing was done. "ar-exec list" shows what is held; --key names it as it stands there.',
+    `${response} holds ${keys.length === 0 ? 'nothing' : `${about.length} actions`} for ${target.text}`,
+    keys.length === 0
+      ? 'Nothing was done. "ar-exec list" shows what is held; --key names it as it stands there.'
+      : `Name one by its key (--key): ${keys.join(', ')}.`,
   );
+}
+
+/** Also what was made when the script was declared in another way. */
+function heldByScript({ journal, script, inWork }: Bench): Action[] {
+  return journal
+    .instances()
+    .filter(({ driver, settings }) => driver === scriptDriver && settings['name'] === script.name)
+    .flatMap((instance) => journal.heldBy(instance))
+    .filter(({ id }) => !inWork.has(id));
+}
+
+/** Whether an action is about all that a request names, if it names anything. */
+function isAbout(held: Facts = {}, asked: Facts): boolean {
+  const names = (['srcip', 'user', 'file'] as const).filter((name) => asked[name] !== undefined);
+  const plain = (text = '') => parseTarget(text)?.text ?? text;
+  return names.length > 0 && names.every((name) => plain(held[name]) === plain(asked[name]));
 }
 
 async function carryOut(bench: Bench, order: Order): Promise<Outcome> {
@@ -80,7 +89,9 @@ async function carryOut(bench: Bench, order: Order): Promise<Outcome> {
 }
 
 async function run(bench: Bench, action: Action): Promise<Outcome> {
-  const { journal, clock, script, inWork } = bench;
+  const { journal, clock, inWork } = bench;
+  // As it was declared when it was run: what is done is taken back in the same way.
+  const script = fromSettings(action.instance.settings);
   const manner = mannerOf(script.dialect, action.origin.dialect);
   const deadlineMs = bench.limits(script.name).timeLimitMs;
   const run = action.memory?.['run'] ?? randomUUID();

@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createScriptRunner } from '../../agent/system/run-script.ts';
 import type { ScriptStep } from '../../platform/step.ts';
 import { createFolder, type Folder } from './script-folder.ts';
+
+// Scripts are processes, and other tests run beside these.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: Folder;
 beforeEach(async () => {

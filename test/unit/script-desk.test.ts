@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openJournal } from '../../agent/journal/journal.ts';
 import { type Agent, asking, createAgent, createFolder, type Folder } from './script-folder.ts';
+
+// Scripts are processes, and other tests run beside these.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: Folder;
 let agent: Agent;
@@ -79,6 +83,23 @@ describe('a script that names its keys', () => {
       code: 'not-held',
       hint: 'Name one by its key (--key): a, b.',
     });
+  });
+
+  test('is taken back as it was made, though it is declared in another way since', async () => {
+    const journal = openJournal(':memory:');
+    const before = createAgent(folder, { journal });
+    await folder.write('keys.sh', asking('["203.0.113.7","web"]'));
+    const asked = { response: 'keys.sh', srcip: '2001:DB8::7', timeoutSeconds: 100 };
+    await before.ask(asked);
+    await before.stop();
+    agent = createAgent(folder, { journal, declared: { 'keys.sh': { dialect: 'argv' } } });
+    await agent.ask({ ...asked, srcip: '203.0.113.9' });
+    expect(await agent.ask({ ...asked, srcip: '2001:db8::7', verb: 'delete' })).toMatchObject({
+      kind: 'reverted',
+    });
+    expect(await folder.read('ran.txt')).toContain('continue\n');
+    expect((await folder.read('ran.txt')).trim().split('\n').at(-1)).toBe('delete');
+    expect(journal.list('live', 9)).toMatchObject([{ target: { text: '203.0.113.9' } }]);
   });
 
   test('runs each time without a timeout, as a manager has it, and holds nothing', async () => {

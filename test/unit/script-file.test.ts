@@ -1,11 +1,14 @@
 import { chmod, chown, link, mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createScripts } from '../../agent/script/find.ts';
 import { checkScriptFile } from '../../agent/system/script-file.ts';
 import type { Request } from '../../agent/words.ts';
 import { createFolder, type Folder } from './script-folder.ts';
+
+// Scripts are processes, and other tests run beside these.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: Folder;
 beforeEach(async () => {

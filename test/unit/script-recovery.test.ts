@@ -2,12 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { Instance } from '../../agent/words.ts';
 import { asking, createAgent, createFolder, type Folder } from './script-folder.ts';
 
 /** A journal that a dead agent left behind, and the agent after it. */
+// Scripts are processes, and other tests run beside these.
+vi.setConfig({ testTimeout: 60_000 });
+
 let folder: Folder;
 let state: string;
 let journal: Journal;
