@@ -57,6 +57,7 @@ const packages = {
   shadow: ['passwd', 'shadow-utils', 'shadow', 'shadow', 'shadow'],
   python3: ['python3', 'python3', 'python3', 'python', 'python3'],
   jq: Array(5).fill('jq'),
+  openssl: ['openssl', 'openssl', 'openssl', 'openssl', 'openssl'],
   utilLinux: ['util-linux', 'util-linux', 'util-linux', 'util-linux', 'util-linux-misc'],
   mount: ['mount', 'util-linux', 'util-linux', 'util-linux', 'mount'],
   attr: Array(5).fill('attr'),
@@ -65,6 +66,7 @@ const packages = {
 };
 
 const tools = {
+  openssl: packages.openssl,
   nft: packages.nftables,
   iptables: packages.iptablesNft,
   ip6tables: packages.iptablesNft,

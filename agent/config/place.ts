@@ -41,7 +41,11 @@ export function placesIn(text: string): (offset: number) => Place {
   };
 }
 
-/** Quotes what stands in a file, cut to a length that fits a message. */
+/**
+ * Quotes what stands in a file, cut to a length that fits a message. What stands behind the beginning of
+ * an address can be the secret of a webhook that got into the wrong place.
+ */
 export function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const shown = text.replace(/:\/{1,2}[^\s"]*/g, '://…');
+  return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown);
 }

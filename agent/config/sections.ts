@@ -86,6 +86,14 @@ function collect(sections: readonly Element[], { file, single }: Context) {
   );
   const found = new Map<string, Element[]>();
   const remarks: Remark[] = [];
+  const possible = [...names, ...groups];
+  // A file can have hundreds of thousands of unknown elements, which is a few names.
+  const unknown = new Map<string, string>();
+  const messageFor = (name: string): string => {
+    const message = unknown.get(name) ?? unknownSetting(name, possible);
+    unknown.set(name, message);
+    return message;
+  };
 
   const take = (name: string, element: Element) => {
     const before = found.get(name) ?? [];
@@ -103,7 +111,7 @@ function collect(sections: readonly Element[], { file, single }: Context) {
       const name = `${prefix}${element.name}`;
       if (groups.has(name)) visit(element, `${name}/`);
       else if (names.includes(name)) take(name, element);
-      else remarks.push(remarkAt(element, unknownSetting(name, [...names, ...groups])));
+      else remarks.push(remarkAt(element, messageFor(name)));
     }
   };
   for (const section of sections) visit(section, '');

@@ -71,14 +71,13 @@ function fieldsOf(facts: Facts, host: string): [string, string][] {
     agentId === undefined && agentName === undefined
       ? undefined
       : `(${agentId ?? 'N/A'}) - ${agentName ?? 'N/A'}`;
-  const rule =
-    ruleId === undefined && level === undefined
-      ? undefined
-      : `${ruleId ?? 'N/A'} (level ${level ?? 'N/A'})`;
+  const rule = ruleId === undefined ? undefined : `${ruleId} (level ${level ?? 'N/A'})`;
+  const byHand = ruleId === undefined ? level : undefined;
   const found: [string, string | undefined][] = [
     ['Agent', agent],
     ['Location', location],
     ['Rule ID', rule],
+    ['Level', byHand?.toString()],
     ['Address', srcip],
     ['User', user],
     ['Told by', host],

@@ -119,7 +119,7 @@ describe('a chat', () => {
           title: 'hi @\u200ball \\[x\\](http://e)',
           text: "```\na ''' @channel\n```",
           fields: [
-            { title: 'Rule ID', value: '`N/A (level 5)`', short: true },
+            { title: 'Level', value: '`5`', short: true },
             { title: 'User', value: "`'@me'`", short: true },
             { title: 'Told by', value: '`web1`', short: true },
           ],

@@ -71,6 +71,7 @@ describe('settings', () => {
         },
         disableAccount: { expire: 'yes', endSessions: 'no', never: [] },
         scripts: new Map(),
+        notifications: [],
         scriptsFolder: undefined,
         scriptTimeLimitSeconds: 60,
         onStop: 'keep',
@@ -149,6 +150,7 @@ describe('settings', () => {
       disableAccount: { expire: 'no', endSessions: 'yes', never: ['alice', '@admins', 'bob'] },
       killProcess: { grace: '5', family: 'yes', clockSkew: '0', never: '/opt/a b/c\n/opt/d' },
       quarantine: { folder: '/srv/held', roots: '/data', never: '/data/a\n/data/b' },
+      notifications: [],
       scripts: new Map([
         ['tell', expect.objectContaining({ extraArgs: [] })],
         [

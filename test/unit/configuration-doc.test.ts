@@ -23,7 +23,7 @@ it.each(Object.values(settings))('tells default and bounds of $element', (settin
 });
 
 it('has an example that loads without a warning', () => {
-  const example = /```xml\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const example = /^## Example\n[\s\S]*?```xml\n([\s\S]*?)```/m.exec(page)?.[1] ?? '';
   const known = { responses: ['firewall-drop'], drivers: ['nftables', 'iptables'] };
   const { config, warnings } = readConfig(example, 'example', known);
   expect(warnings).toEqual([]);

@@ -24,6 +24,7 @@ const reserved: Record<string, readonly string[]> = {
 /** Libraries and built-in modules that one place owns. */
 const owners: Record<string, string> = {
   execa: 'agent/system/',
+  nodemailer: 'agent/system/',
   'node:sqlite': 'agent/journal/',
   'node-ipc': 'agent/intake/',
   yargs: 'agent/cli/',
