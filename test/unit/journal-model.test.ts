@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { Action, ActionState, Change, Intent } from '../../agent/words.ts';
+import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 import { instance, order } from './sample.ts';
 
 interface Held {
@@ -16,6 +17,8 @@ interface Held {
   deadlineAt: number | undefined;
   dueAt: number | undefined;
   preExisting: boolean;
+  /** What its effect is taken back with: one for all that hold the effect. */
+  memory: string | undefined;
 }
 
 /** Live actions by response and target, and what is over, word for word. */
@@ -42,11 +45,16 @@ function agree(model: Model, { journal }: Real): void {
   const live = journal.list('live', 1_000);
   const described = live.map((one) => [
     keyOf(one.response, one.target.text),
-    { state: one.state, deadlineAt: one.deadlineAt, preExisting: one.preExisting },
+    {
+      state: one.state,
+      deadlineAt: one.deadlineAt,
+      preExisting: one.preExisting,
+      memory: one.memory?.['was'],
+    },
   ]);
-  const wanted = [...model.held].map(([key, { state, deadlineAt, preExisting }]) => [
+  const wanted = [...model.held].map(([key, { state, deadlineAt, preExisting, memory }]) => [
     key,
-    { state, deadlineAt, preExisting },
+    { state, deadlineAt, preExisting, memory },
   ]);
   expect(new Map(described as [string, object][])).toEqual(new Map(wanted as [string, object][]));
   expect(live).toHaveLength(model.held.size);
@@ -119,11 +127,13 @@ class Add implements fc.Command<Model, Real> {
       others.reduce((end, [, one]) => later(end, one.deadlineAt), deadlineAt),
     );
     const state = anew ? 'intended' : before.state;
-    model.held.set(key, {
-      state,
-      deadlineAt,
-      dueAt: deadlineAt,
-      preExisting: before?.preExisting ?? false,
+    // Whoever comes second goes by what was found before the first.
+    const remembered = holdersOf(model, this.target).find(({ memory }) => memory !== undefined);
+    const { preExisting = false, memory } = before ?? remembered ?? {};
+    model.held.set(key, { state, deadlineAt, dueAt: deadlineAt, preExisting, memory });
+    expect(intent.action).toMatchObject({
+      preExisting,
+      ...(memory && { memory: { was: memory } }),
     });
     agree(model, real);
     this.finish(model, real, intent);
@@ -234,6 +244,33 @@ class Delete implements fc.Command<Model, Real> {
   }
 }
 
+class Remember implements fc.Command<Model, Real> {
+  readonly target: string;
+  readonly was: string;
+  readonly preExisting: boolean;
+  constructor(target: string, was: string, preExisting: boolean) {
+    this.target = target;
+    this.was = was;
+    this.preExisting = preExisting;
+  }
+  check = (): boolean => true;
+  toString = (): string =>
+    `remember of ${this.target} that it was ${this.was}: ${this.preExisting}`;
+
+  run(model: Model, real: Real): void {
+    const { was, preExisting } = this;
+    const target = parseTarget(this.target) as AddressTarget;
+    real.journal.remember(instance, [{ target, memory: { was }, preExisting }]);
+    for (const one of holdersOf(model, this.target))
+      Object.assign(one, { memory: was, preExisting });
+    agree(model, real);
+  }
+}
+
+function holdersOf(model: Model, target: string): Held[] {
+  return [...model.held].flatMap(([key, one]) => (key.endsWith(` ${target}`) ? one : []));
+}
+
 class Pass implements fc.Command<Model, Real> {
   readonly seconds: number;
   constructor(seconds: number) {
@@ -299,6 +336,9 @@ const commands = [
       fc.constantFrom('done' as const, 'failed' as const, 'crash' as const),
     )
     .map((words) => new Delete(...words)),
+  fc
+    .tuple(target, fc.constantFrom('open', 'shut'), fc.boolean())
+    .map((words) => new Remember(...words)),
   fc.constantFrom(1, 5, 60).map((seconds) => new Pass(seconds)),
   fc.constant(new Reopen()),
 ];
