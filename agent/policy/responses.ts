@@ -46,9 +46,10 @@ export const responses: readonly ResponseDefinition[] = [
     name: 'block-ip',
     target: 'address',
     stateful: true,
-    // What cuts off more comes first. A route keeps any connection from coming about; hosts.deny only
-    // counts for the few services that ask tcp wrappers.
-    drivers: ['nftables', 'ipset', 'iptables', 'route-null', 'hosts-deny'],
+    // What cuts off more comes first. Where firewalld runs on iptables, its reload takes the rules of
+    // others with it, so it is asked itself. A route keeps any connection from coming about; hosts.deny
+    // only counts for the few services that ask tcp wrappers.
+    drivers: ['nftables', 'firewalld', 'ipset', 'iptables', 'route-null', 'hosts-deny'],
     summary: 'blocks the address with the best facility that the machine has and that works',
   },
   {

@@ -85,6 +85,7 @@ export async function createHome(
       <active_responses_log>${home.managerLog}</active_responses_log>
       <hosts_deny_file>${home.hostsDeny}</hosts_deny_file>
       <block_folder>${join(folder, 'ipblock')}</block_folder>
+      <dbus_socket>${join(folder, 'no-bus')}</dbus_socket>
       ${settings}
     </ar-exec>`,
   );
