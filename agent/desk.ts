@@ -2,7 +2,7 @@
  * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
  * the journal. Work at one desk never waits for another.
  */
-import type { Driver, Watch } from '../platform/driver.ts';
+import type { Driver, Watch, WatchEvent } from '../platform/driver.ts';
 import type { Target } from '../platform/target.ts';
 import { pauseMs } from './engine/backoff.ts';
 import type { Carrier } from './engine/carry-out.ts';
@@ -35,7 +35,7 @@ export interface DeskStages {
   readonly limits: { readonly pendingRequests: number };
   carrier(instance: Instance): Carrier;
   /** Listens for what tells that effects may have gone; absent where nothing is held for long. */
-  watch?(watch: Watch, onEvent: () => void): () => void;
+  watch?(watch: Watch, onEvent: (event: WatchEvent) => void): () => void;
   /** Effects were newly made, and that is on disk. Never waited for, never throws. */
   made?(driver: Driver, targets: readonly Target[]): void;
   /** The response that a driver's effects belong to when no action names one. */
@@ -178,8 +178,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const unwatch =
     watch === undefined
       ? undefined
-      : stages.watch?.(watch, () => {
-          if (isInUse()) reconcileSoon(0);
+      : stages.watch?.(watch, (event) => {
+          // What comes back can bring along what is held no longer.
+          if (event === 'changed' || isInUse()) reconcileSoon(0);
         });
 
   const revertAll = async (): Promise<void> => {

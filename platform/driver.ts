@@ -97,6 +97,9 @@ export interface Watch {
   }[];
 }
 
+/** `gone`: what holds the effects has ended, and the effects with it; nothing can be done until it is back. */
+export type WatchEvent = 'changed' | 'gone';
+
 /** Whether a facility can be used here, and the reason in words that fit a log line. */
 export interface Usability {
   readonly usable: boolean;

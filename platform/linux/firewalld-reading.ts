@@ -119,7 +119,7 @@ function flushed(
   const names = tablesOf(tables?.stdout ?? '');
   return names === undefined || names.includes('firewalld')
     ? undefined
-    : 'the table of firewalld is gone from the kernel (nft flush ruleset?), and firewalld did not notice: reload it (firewall-cmd --reload)';
+    : 'the table of firewalld is gone from the kernel (nft flush ruleset?), and firewalld did not notice: restart it (a reload fails)';
 }
 
 function tablesOf(text: string): readonly string[] | undefined {

@@ -64,7 +64,11 @@ const runner = (inner: Runner): Runner => {
     reached('before-tool');
     const before = children();
     const working = inner(step);
-    if (armed && values.at === 'tool-begins') {
+    if (armed && values.at === 'tool-begins' && step.kind === 'dbus') {
+      // What was asked is on its way, and is done though nobody waits for the answer.
+      await nextTurn();
+      reached('tool-begins');
+    } else if (armed && values.at === 'tool-begins') {
       let over = false;
       void working.finally(() => {
         over = true;
@@ -98,9 +102,7 @@ function children(): string[] {
 const adornments: Adornments = {
   runner,
   oneShot: (inner) =>
-    values.unrepeatable
-      ? { ...inner, traits: { ...inner.traits, repeatable: false } }
-      : inner,
+    values.unrepeatable ? { ...inner, traits: { ...inner.traits, repeatable: false } } : inner,
   journal: (inner) => ({
     ...inner,
     // Recovery begins by asking what should be there.

@@ -25,7 +25,7 @@ function fraction(...seeds: readonly number[]): number {
 }
 
 /** What acts on one thing at a time has no batch that could be cut in two. */
-const batching = facilities.filter(({ targets }) => targets === undefined);
+const batching = facilities.filter(({ targets, slow }) => targets === undefined && slow !== true);
 
 for (const [place, facility] of batching.entries()) {
   const { response, foreign } = facility;

@@ -13,7 +13,8 @@ import { execa } from 'execa';
 import { afterAll } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import type { ActionReply } from '../../agent/reply.ts';
-import { createRunner } from '../../agent/system/runner.ts';
+import { createBus } from '../../agent/system/dbus/bus.ts';
+import { createRunner, toolFolders } from '../../agent/system/runner.ts';
 import type { FoundEffect } from '../../platform/driver.ts';
 import type { Machine } from '../contract/driver-contract.ts';
 import type { Facility, Inside } from './facilities.ts';
@@ -100,7 +101,12 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
   await writeFile(config, configuration(folder, facility));
   await execa('ip', ['netns', 'add', name]);
   const inside = facility.inside?.(folder);
-  const machine = machineIn(name, inside);
+  const machine = machineIn(name, inside, facility.bus?.(folder));
+  let resident: readonly string[] = [];
+  const processes = async (): Promise<string[]> => {
+    const { stdout } = await execa('ip', ['netns', 'pids', name]);
+    return stdout.split('\n').filter((pid) => pid !== '' && !resident.includes(pid));
+  };
   let agent: ReturnType<typeof launch> | undefined;
 
   const endpoint: Endpoint = {
@@ -127,7 +133,7 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
       if (signal !== 'SIGKILL') throw new Error(`the agent did not kill itself: ${agent?.said()}`);
     },
     calm: async () => {
-      while ((await execa('ip', ['netns', 'pids', name])).stdout !== '') await pause(5);
+      while ((await processes()).length > 0) await pause(5);
     },
     kill: async () => {
       agent?.child.kill('SIGKILL');
@@ -152,12 +158,14 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
     dump: () => facility.dump(machine, folder),
     close: async () => {
       await endpoint.kill();
+      await facility.close?.(folder);
       await machine.close();
       await rm(folder, { recursive: true });
     },
   };
   try {
     await facility.plant(machine, folder);
+    resident = await processes();
   } catch (error) {
     await endpoint.close();
     throw error;
@@ -165,19 +173,20 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
   return endpoint;
 }
 
-function configuration(folder: string, { config }: Facility): string {
+function configuration(folder: string, { config, bus }: Facility): string {
   return `<ossec_config><ar-exec>
     <hosts_deny_file>${join(folder, 'hosts.deny')}</hosts_deny_file>
     <block_folder>${join(folder, 'ipblock')}</block_folder>
     <manager_home>${join(folder, 'ossec')}</manager_home>
     <active_responses_log>${join(folder, 'active-responses.log')}</active_responses_log>
+    <dbus_socket>${bus?.(folder) ?? join(folder, 'no-bus')}</dbus_socket>
     ${config}
   </ar-exec></ossec_config>`;
 }
 
-function machineIn(name: string, within: Inside | undefined): Machine {
+function machineIn(name: string, within: Inside | undefined, bus: string | undefined): Machine {
   const inside = (argv: readonly string[]) => ['netns', 'exec', name, ...argv];
-  const run = createRunner();
+  const run = createRunner(toolFolders, createBus(bus ?? '/nowhere'));
   return {
     run:
       within?.run ??

@@ -5,6 +5,7 @@ import { blockFile } from '../../platform/any/block-file.ts';
 import { hostsDeny } from '../../platform/any/hosts-deny.ts';
 import type { DriverKind, Settings } from '../../platform/driver.ts';
 import { account } from '../../platform/linux/account.ts';
+import { firewalld } from '../../platform/linux/firewalld.ts';
 import { ipset } from '../../platform/linux/ipset.ts';
 import { ipsetSet } from '../../platform/linux/ipset-set.ts';
 import { iptables } from '../../platform/linux/iptables.ts';
@@ -20,6 +21,7 @@ import {
   insideEtc,
   runnerInside,
 } from '../kernel/account-machine.ts';
+import { createFirewalld, type FirewalldHost, preparedZone } from '../kernel/firewalld-host.ts';
 import { dumpSets, dumpTables, plantRules, plantSet } from '../kernel/xtables.ts';
 import { withQuarantine } from './quarantine-place.ts';
 
@@ -39,6 +41,12 @@ export interface Facility {
   foreign(dump: string): string;
   /** What it is tried with; absent: addresses. */
   readonly targets?: Targets;
+  /** The socket of a D-Bus of its own, besides that of this machine. */
+  readonly bus?: (folder: string) => string;
+  /** Acts on one thing after the other, which takes its time: no bursts. */
+  readonly slow?: boolean;
+  /** Ends what `plant` started. */
+  close?(folder: string): Promise<void>;
   /** A machine besides the network's, in which the agent and its tools run. */
   readonly inside?: (folder: string) => Inside;
 }
@@ -109,7 +117,7 @@ const withTables = (kind: DriverKind, variant: 'nft' | 'legacy'): Facility => ({
   needs: [`iptables-${variant}`, `ip6tables-${variant}`, ...(kind === ipset ? ['ipset'] : [])],
   response: 'firewall-drop',
   kind,
-  settings: () => ({ variant }),
+  settings: () => ({ ...kind.defaults, variant }),
   config: `${use(kind.name)}<iptables_variant>${variant}</iptables_variant>`,
   plant: async (machine) => {
     await plantRules(machine, variant);
@@ -315,6 +323,54 @@ const withAccount: Facility = {
   foreign: (dump) => dump.replaceAll(/^(alice|bob|carol) (is locked|expires \d+)\n/gm, ''),
 };
 
+/** What others have: a zone with a source, rules, and one that looks like ours and does something else. */
+const othersZone = `<zone target="ACCEPT">
+  <source address="192.0.2.77"/>
+  <rule family="ipv4"><source address="203.0.113.7"/><drop/></rule>
+  <rule family="ipv4" priority="-17373"><source address="203.0.113.70"/><accept/></rule>
+</zone>
+`;
+
+/** By the folder of the endpoint. */
+export const firewalldHosts = new Map<string, FirewalldHost>();
+
+export const withFirewalld = (prepared: boolean): Facility => ({
+  name: `firewalld, ${prepared ? 'a zone of ours' : 'rich rules'}`,
+  needs: ['nft', 'dbus-daemon', 'firewalld', 'setpriv'],
+  response: 'firewalld-drop',
+  kind: firewalld,
+  settings: () =>
+    prepared
+      ? { mode: 'zone', zone: 'ar-exec', ipset4: 'ar-exec4', ipset6: 'ar-exec6' }
+      : { mode: 'rules', zones: 'public trusted', priority: '-17373' },
+  config: '',
+  slow: true,
+  bus: (folder) => join(folder, 'bus'),
+  plant: async (machine, folder) => {
+    const namespace = (await machine.exec(['ip', 'netns', 'identify'])).trim();
+    const files = { 'zones/trusted.xml': othersZone, ...(prepared ? preparedZone : {}) };
+    firewalldHosts.set(folder, await createFirewalld({ namespace, folder, files }));
+  },
+  close: async (folder) => {
+    await firewalldHosts.get(folder)?.close();
+    firewalldHosts.delete(folder);
+  },
+  dump: async (machine, folder) => {
+    const host = firewalldHosts.get(folder) as FirewalldHost;
+    const known = await host.holdings(
+      ['public', 'trusted', ...(prepared ? ['ar-exec'] : [])],
+      prepared ? ['ar-exec4', 'ar-exec6'] : [],
+    );
+    return lines(known, await machine.exec(['nft', '-s', 'list', 'ruleset']));
+  },
+  foreign: (dump) =>
+    dump
+      .replaceAll(/^.* rule priority="-17373" .* drop\n/gm, '')
+      .replaceAll(/^ar-exec[46]? (?!ipset:).*\n/gm, '')
+      // What firewalld makes of them in the kernel.
+      .replaceAll(/^.*(198\.51\.100\.0|2001:db8::7|203\.0\.113\.7 drop).*\n/gm, ''),
+});
+
 export const facilities: readonly Facility[] = [
   withNftables,
   withTables(ipset, 'nft'),
@@ -327,6 +383,8 @@ export const facilities: readonly Facility[] = [
   withRouteNull,
   withAccount,
   withBlockFile,
+  withFirewalld(false),
+  withFirewalld(true),
   withQuarantine(false),
   withQuarantine(true),
 ];

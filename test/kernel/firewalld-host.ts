@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { type Bus, createBus } from '../../agent/system/dbus/bus.ts';
+import { openConnection } from '../../agent/system/dbus/connection.ts';
+import type { Read } from '../../agent/system/dbus/wire.ts';
 import { unpacked } from '../requirements.ts';
 
 export const service = 'org.fedoraproject.FirewallD1';
@@ -21,6 +23,10 @@ export interface FirewalldHost {
   pid(): number;
   /** Calls a method of `place` (`zone`, `ipset` or nothing), as a person would; all arguments are texts. */
   call(place: string, member: string, ...args: readonly string[]): Promise<unknown>;
+  /** What zones and ipsets hold, a line each. */
+  holdings(zones: readonly string[], ipsets: readonly string[]): Promise<string>;
+  /** Calls `hear` with what firewalld tells everybody, of `place` as in `call`; returns what ends that. */
+  listen(place: string, member: string, hear: (body: readonly Read[]) => void): Promise<() => void>;
   /** Runs firewall-cmd on it. */
   cmd(...args: readonly string[]): Promise<string>;
   /** Starts it, and resolves when it answers. */
@@ -37,6 +43,8 @@ export interface FirewalldHost {
 export interface FirewalldOptions {
   /** Of the network namespace. */
   readonly namespace: string;
+  /** Where it keeps its files; absent: a folder of its own. */
+  readonly folder?: string;
   /** Permanent configuration: file to text. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -81,7 +89,7 @@ export const preparedZone: Readonly<Record<string, string>> = {
 };
 
 export async function createFirewalld(options: FirewalldOptions): Promise<FirewalldHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'ar-firewalld-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'ar-firewalld-')));
   const socket = join(folder, 'bus');
   const bus = createBus(socket);
   const address = { DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${socket}` };
@@ -97,7 +105,7 @@ export async function createFirewalld(options: FirewalldOptions): Promise<Firewa
         {
           destination: service,
           path: '/org/fedoraproject/FirewallD1',
-          interface: place === '' ? service : `${service}.${place}`,
+          interface: interfaceOf(place),
           member,
           signature: 's'.repeat(args.length),
           args,
@@ -105,6 +113,36 @@ export async function createFirewalld(options: FirewalldOptions): Promise<Firewa
         30_000,
       );
       return value;
+    },
+    holdings: async (zones, ipsets) => {
+      const lines: string[] = [];
+      const list = async (place: string, member: string, name: string): Promise<void> => {
+        const all = (await host.call(place, member, name)) as string[];
+        lines.push(...all.sort().map((one) => `${name} ${one}`));
+      };
+      for (const name of zones) await list('zone', 'getRichRules', name);
+      for (const name of zones) await list('zone', 'getSources', name);
+      for (const name of ipsets) await list('ipset', 'getEntries', name);
+      return lines.join('\n');
+    },
+    listen: async (place, member, hear) => {
+      const connection = await openConnection(socket);
+      const name = 'org.freedesktop.DBus';
+      connection.onSignal((signal) => {
+        if (signal.member === member && signal.interface === interfaceOf(place)) hear(signal.body);
+      });
+      await connection.call(
+        {
+          destination: name,
+          path: '/org/freedesktop/DBus',
+          interface: name,
+          member: 'AddMatch',
+          signature: 's',
+          args: [`type='signal',sender='${service}',member='${member}'`],
+        },
+        30_000,
+      );
+      return connection.close;
     },
     cmd: async (...args) => {
       const { stdout } = await execa(
@@ -142,7 +180,7 @@ export async function createFirewalld(options: FirewalldOptions): Promise<Firewa
     close: async () => {
       await end(daemon, 'SIGKILL');
       await end(busDaemon, 'SIGKILL');
-      await rm(folder, { recursive: true });
+      if (options.folder === undefined) await rm(folder, { recursive: true });
     },
   };
   await writeFile(join(folder, 'bus.conf'), busConfig(socket));
@@ -159,6 +197,10 @@ export async function createFirewalld(options: FirewalldOptions): Promise<Firewa
     throw error;
   }
   return host;
+}
+
+function interfaceOf(place: string): string {
+  return place === '' ? service : `${service}.${place}`;
 }
 
 /** It may not load modules into the kernel, which is this machine's. */

@@ -1,5 +1,5 @@
 /** The system's message bus: one connection, opened when it is needed, and watched over. */
-import type { Watch } from '../../../platform/driver.ts';
+import type { Watch, WatchEvent } from '../../../platform/driver.ts';
 import { BusError, type Connection, openConnection } from './connection.ts';
 import type { Call, Incoming } from './message.ts';
 import type { Read } from './wire.ts';
@@ -8,15 +8,15 @@ export interface Bus {
   /** Opens the connection if there is none. Rejects with a BusError, within the deadline. */
   call(call: Call, deadlineMs: number): Promise<readonly Read[]>;
   /**
-   * Calls `onEvent` when one of the signals comes, when the service ends or begins, and when either may
-   * have been missed. The function that it returns ends that.
+   * Calls `onEvent` when one of the signals comes, when the service begins or ends (`gone`), and when
+   * any of that may have been missed. The function that it returns ends it.
    */
-  watch(watch: Watch, onEvent: () => void): () => void;
+  watch(watch: Watch, onEvent: (event: WatchEvent) => void): () => void;
 }
 
 interface Watcher {
   readonly watch: Watch;
-  readonly onEvent: () => void;
+  readonly onEvent: (event: WatchEvent) => void;
   /** The connection that now has the service's name: only its signals count. */
   owner: string;
 }
@@ -80,7 +80,8 @@ export function createBus(path: string): Bus {
 
   const hear = (signal: Incoming): void => {
     for (const watcher of watchers) {
-      if (hears(watcher, signal)) watcher.onEvent();
+      const event = eventOf(watcher, signal);
+      if (event !== undefined) watcher.onEvent(event);
     }
   };
 
@@ -104,7 +105,7 @@ export function createBus(path: string): Bus {
       const all = [...watchers];
       void Promise.all(all.map(begin)).then(() => {
         pauseMs = firstPauseMs;
-        for (const { onEvent } of all) onEvent();
+        for (const { onEvent, owner } of all) onEvent(owner === '' ? 'gone' : 'changed');
       }, watchAgain);
     }, pauseMs);
     again.unref();
@@ -126,23 +127,22 @@ export function createBus(path: string): Bus {
   };
 }
 
-function hears(watcher: Watcher, signal: Incoming): boolean {
+function eventOf(watcher: Watcher, signal: Incoming): WatchEvent | undefined {
   const { service, signals } = watcher.watch;
   if (signal.sender === driver && signal.member === 'NameOwnerChanged') {
     const [name, , owner] = signal.body;
-    if (name !== service) return false;
+    if (name !== service) return undefined;
     watcher.owner = String(owner);
-    return true;
+    return watcher.owner === '' ? 'gone' : 'changed';
   }
-  return (
-    signal.sender === watcher.owner &&
-    signals.some(
-      (one) =>
-        one.path === signal.path &&
-        one.interface === signal.interface &&
-        one.member === signal.member,
-    )
+  if (signal.sender !== watcher.owner) return undefined;
+  const isIt = signals.some(
+    (one) =>
+      one.path === signal.path &&
+      one.interface === signal.interface &&
+      one.member === signal.member,
   );
+  return isIt ? 'changed' : undefined;
 }
 
 function rulesOf({ service, signals }: Watch): string[] {

@@ -182,8 +182,8 @@ function converse(socket: Socket, first: Buffer): Connection {
 
 function refusal({ errorName, body }: Incoming): BusError {
   const [said] = body;
-  // Services in Python send a whole traceback for some errors; its last line says what it was.
+  // The first line says what it was; of a traceback, which services in Python send, the last.
   const lines = typeof said === 'string' ? said.trim().split('\n') : [];
-  const text = lines.at(-1) || errorName;
+  const text = lines.at(lines[0]?.startsWith('Traceback') ? -1 : 0) || errorName;
   return new BusError(nobody.has(errorName) ? 'missing' : 'refused', text);
 }
