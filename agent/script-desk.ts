@@ -30,7 +30,8 @@ export function createScriptDesk(
   const working = new Set<Promise<unknown>>();
   let trouble: string | undefined;
   let stopping = false;
-  let recovered = false;
+  /** What an agent before this one left here; what comes later is our own. */
+  let inherited = new Set(journal.heldBy(instance).map(({ id }) => id));
 
   const lane = createLane<Order, Intent>({
     key: (order) => order.target.text,
@@ -104,7 +105,9 @@ export function createScriptDesk(
   };
 
   const start = async (): Promise<void> => {
-    const { begun, lost } = await recover(bench);
+    const left = journal.heldBy(instance).filter(({ id }) => inherited.has(id) && !inWork.has(id));
+    const { begun, lost } = await recover(bench, left);
+    inherited = new Set();
     for (const { action, error } of lost) report.outcome(orderOf('add', action), error);
     for (const action of begun) {
       void alone(orderOf('add', action), () => resume(bench, action));
@@ -116,10 +119,8 @@ export function createScriptDesk(
     carryOut,
     plan: (request, decision) => planScript(bench, request, decision),
     reconcile: async () => {
-      if (!recovered) {
-        recovered = true;
-        await start();
-      }
+      // A disk that does not take it: the next comparison tries again.
+      if (inherited.size > 0) await start().catch((error) => report.trouble(instance, error));
       timetable.look();
     },
     trouble: () => trouble,

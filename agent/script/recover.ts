@@ -18,10 +18,9 @@ const unknownEnd = 'the agent ended while its script ran, and nobody knows what 
  * What an agent before this one left unfinished. A script that was started may have acted or not: it is
  * ended if it still runs, and what can be taken back is taken back.
  */
-export async function recover(bench: Bench): Promise<Recovered> {
-  const { journal, clock, instance, script } = bench;
+export async function recover(bench: Bench, held: readonly Action[]): Promise<Recovered> {
+  const { journal, clock, script } = bench;
   const now = clock.now();
-  const held = journal.heldBy(instance);
   const unfinished = held.filter(({ state }) => state !== 'active');
   await bench.endLeftovers(unfinished.flatMap((action) => runOf(bench, action)));
   const begun: Action[] = [];

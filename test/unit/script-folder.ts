@@ -57,6 +57,8 @@ export interface Agent {
   readonly journal: Journal;
   /** Every outcome that the logs are told. */
   readonly told: { readonly order: Order; readonly outcome: unknown }[];
+  /** What could not be done at all. */
+  readonly troubles: readonly unknown[];
   define(request: Request): Promise<ResponseDefinition | undefined>;
   ask(request: Partial<Request> & { readonly response: string }): Promise<Outcome>;
   deskOf(instance: Instance): Desk;
@@ -69,13 +71,12 @@ export function createAgent(folder: Folder, options: Options = {}): Agent {
   const { declared = {}, timeLimitMs = 20_000, atOnce = 8, keysWaitMs = 1_000 } = options;
   const journal = options.journal ?? openJournal(':memory:');
   const told: { order: Order; outcome: unknown }[] = [];
+  const troubles: unknown[] = [];
   const report: Reporter = {
     refused: () => {},
     outcome: (order, outcome) => told.push({ order, outcome }),
     repaired: () => {},
-    trouble: (_instance, error) => {
-      throw error;
-    },
+    trouble: (_instance, error) => troubles.push(error),
   };
   const declarations = new Map(Object.entries(declared));
   const scripts = createScripts(folder.scripts, declarations, (name) =>
@@ -111,6 +112,7 @@ export function createAgent(folder: Folder, options: Options = {}): Agent {
   return {
     journal,
     told,
+    troubles,
     define: scripts.define,
     deskOf,
     ask: async (asked) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ArError } from '../../agent/errors.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { Instance } from '../../agent/words.ts';
 import { asking, createAgent, createFolder, type Folder } from './script-folder.ts';
@@ -91,6 +92,25 @@ describe('after a crash', () => {
     await agent.stop();
   });
 
+  test('a disk that is full at first does not lose it', async () => {
+    await folder.write('keys.sh', asking('["k"]'));
+    const { instance, target } = await intended('keys.sh', 100, 'x');
+    journal.remember(instance, [{ target, memory: { run: 'r', handshake: 'asked' } }]);
+    let full = true;
+    const settle: Journal['settle'] = (changes, now) => {
+      if (full) throw new ArError('journal-failed', 'the disk is full', 'Make room.');
+      journal.settle(changes, now);
+    };
+    const agent = createAgent(folder, { journal: { ...journal, settle } });
+    await agent.deskOf(instance).reconcile(false);
+    expect(agent.troubles).toHaveLength(1);
+    full = false;
+    await agent.deskOf(instance).reconcile(false);
+    await expect.poll(() => journal.liveCount(), wait).toBe(0);
+    expect(await folder.read('ran.txt')).toBe('delete\n');
+    await agent.stop();
+  });
+
   test('a run without an end that was started is not started again', async () => {
     await folder.write('once', ['#!/bin/sh', 'echo ran >> ran.txt']);
     const { id, instance, target } = await intended('once', undefined);
@@ -159,6 +179,21 @@ describe('after a crash', () => {
     }
     await agent.stop();
   });
+});
+
+test('a comparison that comes while a script runs leaves it alone', async () => {
+  await folder.write('slow', [
+    '#!/bin/sh',
+    'read -r line; echo began >> ran.txt; sleep 1; echo ended >> ran.txt',
+  ]);
+  const agent = createAgent(folder, { journal, keysWaitMs: 100 });
+  const asked = agent.ask({ response: 'slow', srcip: '192.0.2.1', timeoutSeconds: 100 });
+  await expect.poll(() => folder.read('ran.txt'), wait).toBe('began\n');
+  await agent.deskOf(await instanceOf('slow')).reconcile(false);
+  expect(await asked).toMatchObject({ kind: 'active', action: { trouble: undefined } });
+  expect(await folder.read('ran.txt')).toBe('began\nended\n');
+  expect(journal.list('live', 9)).toMatchObject([{ state: 'active' }]);
+  await agent.stop();
 });
 
 describe('stop', () => {
