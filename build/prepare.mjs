@@ -17,7 +17,17 @@
  * without a dependency, for Node 18 and later: it is what installs the rest.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -63,6 +73,13 @@ const packages = {
   attr: Array(5).fill('attr'),
   e2fsprogs: ['e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs-extra'],
   dash: Array(5).fill('dash'),
+  dbusDaemon: ['dbus-daemon', 'dbus-daemon', 'dbus-1-daemon', 'dbus', 'dbus'],
+  dbusSend: ['dbus-bin', 'dbus-tools', 'dbus-1-tools', 'dbus', 'dbus'],
+  // What it needs to run; itself it is unpacked, see below.
+  firewalld: [
+    'gir1.2-glib-2.0 python3-dbus python3-firewall python3-gi python3-nftables',
+    ...Array(4).fill('firewalld'),
+  ],
 };
 
 const tools = {
@@ -94,7 +111,17 @@ const tools = {
   dash: packages.dash,
   nsenter: packages.utilLinux,
   setpriv: packages.utilLinux,
+  'dbus-daemon': packages.dbusDaemon,
+  'dbus-send': packages.dbusSend,
+  firewalld: packages.firewalld,
 };
+
+/**
+ * Tools of Debian packages that are not installed: they would start a service, and with it another
+ * firewall on this machine. Their files are unpacked where the tests look for them.
+ */
+const unpackedOnDebian = { firewalld: 'firewalld' };
+const unpacked = join(root, 'build', 'out', 'unpacked');
 
 const inCi = ![undefined, '', '0', 'false'].includes(process.env.CI);
 
@@ -177,6 +204,7 @@ function prepareKernel(required) {
   let missing = missingTools();
   if (missing.length > 0 && process.getuid() === 0 && isFile('apt-get')) {
     installOnDebian(missing);
+    unpackOnDebian(missing);
     missing = missingTools();
   }
   if (missing.length > 0) {
@@ -204,6 +232,24 @@ function installOnDebian(missing) {
   }
 }
 
+function unpackOnDebian(missing) {
+  for (const tool of missing) {
+    const name = unpackedOnDebian[tool];
+    if (name === undefined) continue;
+    say(`unpacking ${name} into build/out/unpacked, without installing it`);
+    const folder = mkdtempSync(join(tmpdir(), 'prepare-'));
+    const options = { cwd: folder, encoding: 'utf8' };
+    // Otherwise apt-get warns that its own account may not write there.
+    const download = ['-qq', '-o', 'APT::Sandbox::User=root', 'download', name];
+    const got = spawnSync('apt-get', download, options);
+    const [file = 'nothing'] = readdirSync(folder);
+    mkdirSync(unpacked, { recursive: true });
+    const out = spawnSync('dpkg-deb', ['--extract', file, unpacked], options);
+    if (out.status !== 0) say(`it failed:\n${got.stderr}${out.stderr}`);
+    rmSync(folder, { recursive: true });
+  }
+}
+
 function packagesFor(missing, family) {
   return [...new Set(missing.map((tool) => tools[tool][family]))].sort().join(' ');
 }
@@ -214,7 +260,8 @@ function missingTools() {
 
 /** System tools live in folders that the PATH of an ordinary account often lacks. */
 function isFile(tool) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  const path = (process.env.PATH ?? '').split(delimiter);
+  const folders = [...path, '/usr/sbin', '/sbin', join(unpacked, 'usr', 'sbin')];
   return folders.some((folder) => {
     try {
       accessSync(join(folder, tool), constants.X_OK);
