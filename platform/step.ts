@@ -10,7 +10,6 @@ export type {
   ExamineFileStep,
   FileState,
   HeldFile,
-  ListQuarantineStep,
   PutBackFileStep,
   QuarantineListing,
   QuarantineStep,

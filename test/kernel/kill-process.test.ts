@@ -1,5 +1,5 @@
 /** Real processes are ended, or left alone. All of them are started here. */
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,6 @@ async function start(argv: readonly string[], runs = argv[0] ?? ''): Promise<num
 }
 
 async function programOf(pid: number): Promise<string | undefined> {
-  const { readlink } = await import('node:fs/promises');
   return readlink(`/proc/${pid}/exe`).catch(() => undefined);
 }
 
@@ -140,8 +139,8 @@ requires('dash', 'setsid')('a process', () => {
   });
 
   test('is not mistaken for one that was given its number', async () => {
-    const at = (file: string) => fileURLToPath(new URL(file, import.meta.url));
-    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, at('recycle-number.ts')];
+    const program = fileURLToPath(new URL('./recycle-number.ts', import.meta.url));
+    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, program];
     const { stdout } = await execa('unshare', [...inside, sleep]);
     expect(JSON.parse(stdout)).toEqual({
       sameNumber: true,

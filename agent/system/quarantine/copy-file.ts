@@ -5,9 +5,6 @@ import { type Hashes, readBytes } from './read-bytes.ts';
 
 type RunCommand = (step: CommandStep) => Promise<StepResult>;
 
-/** The bytes that are on the disk are not those that were read. */
-export class CopyDiffers extends Error {}
-
 /**
  * Copies an open file to a new one at `path`, with what belongs to it, reads it back, and has it reach
  * the disk. What is in the way at `path` is removed: no two have the same name.
@@ -27,7 +24,7 @@ export async function copyFile(
     await copyAttributes(from, copy, options.runCommand);
     await copy.sync();
     const written = await readBytes(copy, options.until);
-    if (written.sha256 !== hashes.sha256) throw new CopyDiffers('the copy differs from the file');
+    if (written.sha256 !== hashes.sha256) throw new Error('the copy differs from the file');
     return { copy, hashes };
   } catch (error) {
     await copy.close();
