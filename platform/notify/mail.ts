@@ -5,7 +5,7 @@ import { belowLevel, judgeMail, notifierTraits } from './answer.ts';
 import { bodyOf, cut, type Message, messageOf } from './message.ts';
 import type { SendMailStep } from './steps.ts';
 
-const mailMs = 60_000;
+const mailMs = 30_000;
 
 export const mail: OneShotKind<NamedTarget> = {
   name: 'mail',

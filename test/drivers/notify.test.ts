@@ -515,7 +515,7 @@ describe('a mail', () => {
         '',
       ].join('\n'),
       messageId: '<ar-exec.1609869.80794@example.org>',
-      deadlineMs: 60_000,
+      deadlineMs: 30_000,
     });
     expect(make(alert, { server: '[2001:db8::1]:25' })).toMatchObject({
       host: '2001:db8::1',
