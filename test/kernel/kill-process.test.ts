@@ -12,6 +12,7 @@ import { processTarget } from '../../platform/target.ts';
 import { requires } from '../requirements.ts';
 
 const run = createRunner();
+const patient = { timeout: 30_000, interval: 5 };
 const started: number[] = [];
 let folder: string;
 
@@ -36,7 +37,7 @@ async function start(argv: readonly string[], runs = argv[0] ?? ''): Promise<num
   child.catch(() => {});
   const pid = child.pid as number;
   started.push(pid);
-  await expect.poll(() => programOf(pid), { timeout: 10_000, interval: 5 }).toBe(runs);
+  await expect.poll(() => programOf(pid), patient).toBe(runs);
   return pid;
 }
 
@@ -103,6 +104,7 @@ requires('dash', 'setsid')('a process', () => {
     const parent = await start([shell, '-c', `${sleep} 1000 & exec ${sleep} 2000`], sleep);
     const children = `/proc/${parent}/task/${parent}/children`;
     const child = Number(await readFile(children, 'utf8'));
+    await expect.poll(() => programOf(child), patient).toBe(sleep);
     expect(await kill(child, sleep)).toEqual({ done: true });
     expect(await stateOf(child)).toBe('Z');
     expect(await kill(child, sleep)).toEqual(refused('absent', /does not run any more/));
@@ -111,7 +113,7 @@ requires('dash', 'setsid')('a process', () => {
   test('that is gone is refused, unless an earlier try may have ended it', async () => {
     const pid = await start([sleep, '1000']);
     process.kill(pid, 'SIGKILL');
-    await expect.poll(() => stateOf(pid)).toBeUndefined();
+    await expect.poll(() => stateOf(pid), patient).toBeUndefined();
     expect(await kill(pid, sleep, { attempt: now() })).toEqual(refused('absent', /any more/));
     const attempt = { askedAt: Date.now(), maybeDone: true };
     expect(await kill(pid, sleep, { attempt })).toEqual({ done: true });
@@ -222,7 +224,7 @@ describe('the signal', () => {
   const obeys = (file: string) =>
     `trap 'echo bye > ${file}; exit 0' TERM; echo > ${file}.up; while :; do ${sleep} 0.02; done`;
   const ready = (file: string) =>
-    expect.poll(() => readFile(`${file}.up`, 'utf8').catch(() => 'no')).toBe('\n');
+    expect.poll(() => readFile(`${file}.up`, 'utf8').catch(() => 'no'), patient).toBe('\n');
 
   test('gives no warning, if nothing else is wanted', async () => {
     const file = join(folder, 'at-once');
@@ -281,14 +283,14 @@ requires('dash', 'setsid')('a family', () => {
   ])('that breeds ends as a whole, %s', async (_, grace) => {
     const deaf = `trap '' TERM;${breeder}`;
     const pid = await start([shell, '-c', deaf]);
-    await expect.poll(async () => (await alive('4711.')).length).toBeGreaterThan(20);
+    await expect.poll(async () => (await alive('4711.')).length, patient).toBeGreaterThan(20);
     expect(await kill(pid, shell, { settings: { family: 'yes', grace } })).toEqual({ done: true });
     expect(await alive('4711.')).toEqual([]);
   });
 
   test('goes on without the one that is ended, if only that is wanted', async () => {
     const pid = await start([shell, '-c', `${sleep} 4711.4 & ${sleep} 4711.5`]);
-    await expect.poll(async () => (await alive('4711.')).length).toBe(3);
+    await expect.poll(async () => (await alive('4711.')).length, patient).toBe(3);
     expect(await kill(pid, shell)).toEqual({ done: true });
     expect(await alive('4711.')).toHaveLength(2);
   });
@@ -303,7 +305,7 @@ requires('dash', 'setsid')('a family', () => {
       '-c',
       `${shell} ${script} & ${sleep} 4711.6 & ${sleep} 4711.7`,
     ]);
-    await expect.poll(async () => (await alive('4711.')).length).toBe(6);
+    await expect.poll(async () => (await alive('4711.')).length, patient).toBe(6);
     const [head = 0] = (await alive(script)).filter((pid) => pid !== session);
     const settings = { family: 'yes', never: spared };
     expect(await kill(head, shell, { settings })).toEqual({ done: true });
