@@ -109,6 +109,7 @@ async function actDirectly(flags: ActFlags, request: object): Promise<OutcomeRep
       'no agent was asked; it is taken back on time only if one runs by then, or by the kernel where that can',
     );
   }
+  if (reply.nextTry !== undefined) remark('no agent was asked; it is tried again once one runs');
   return reply;
 }
 

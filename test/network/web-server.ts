@@ -22,7 +22,7 @@ export interface WebServer {
 
 export type Answer = (request: Received, response: ServerResponse, number: number) => void;
 
-export const ok: Answer = (_, response) => response.end('ok');
+const ok: Answer = (_, response) => response.end('ok');
 
 export async function startWebServer(
   answer: Answer = ok,
