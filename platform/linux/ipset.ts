@@ -13,13 +13,13 @@ import {
   checkJumps,
   complaint,
   defaults,
-  type FilterTable,
   families,
   isFirst,
   lower,
   raise,
   readTables,
   restore,
+  type Table,
 } from './xtables.ts';
 import { xtablesFindings } from './xtables-findings.ts';
 import { type Extra, probeTables } from './xtables-probe.ts';
@@ -103,7 +103,7 @@ function checkRules(settings: Settings, effects: readonly Effect<AddressTarget>[
 }
 
 function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
-  const tables = readTables(results);
+  const tables = readTables(settings, results);
   if (!tables.known) return tables;
   const found = readSets(results.slice(askTables(settings).length));
   if (!found.known) return found;
@@ -138,7 +138,7 @@ function read(settings: Settings, results: readonly StepResult[]): Reading<Addre
   };
 }
 
-function isWhole(set: FoundSet, table: FilterTable | undefined): boolean {
+function isWhole(set: FoundSet, table: Table | undefined): boolean {
   return (
     set.fits &&
     table !== undefined &&
@@ -164,13 +164,13 @@ function createSets(sets: readonly FoundSet[]): Step[] {
   ];
 }
 
-function raiseRules(table: FilterTable | undefined, names: readonly string[]): string[] {
+function raiseRules(table: Table | undefined, names: readonly string[]): string[] {
   const lacking = names.map(dropRule).filter((rule) => table?.rules.includes(rule) !== true);
   return [...raise(table), ...lacking.map((rule) => `-A ${chain} ${rule}`)];
 }
 
 /** The drop rule of a set that somebody put entries into stays too, because they act through it. */
-function lowerRules(table: FilterTable | undefined, sets: readonly FoundSet[]): string[] {
+function lowerRules(table: Table | undefined, sets: readonly FoundSet[]): string[] {
   if (table === undefined) return [];
   const ours = new Set(sets.filter(({ odd }) => !odd).map(({ own }) => dropRule(own.name)));
   const mine = table.rules.filter((rule) => ours.has(rule));
@@ -179,7 +179,7 @@ function lowerRules(table: FilterTable | undefined, sets: readonly FoundSet[]): 
 }
 
 /** A set that somebody's rule asks for stays: the kernel would not let it go. */
-function destroySets(sets: readonly FoundSet[], tables: readonly FilterTable[]): Step[] {
+function destroySets(sets: readonly FoundSet[], tables: readonly Table[]): Step[] {
   const names = sets
     .filter(({ exists, odd }) => exists && !odd)
     .map(({ own }) => own.name)
@@ -187,7 +187,7 @@ function destroySets(sets: readonly FoundSet[], tables: readonly FilterTable[]):
   return names.length === 0 ? [] : [ipsetRestore(names.map((name) => `destroy ${name}`))];
 }
 
-function isAskedFor(set: string, table: FilterTable): boolean {
+function isAskedFor(set: string, table: Table): boolean {
   const foreign = table.rules.filter((rule) => rule !== dropRule(set));
   return [...table.others, ...foreign].some((rule) => rule.includes(`-set ${set} `));
 }

@@ -13,7 +13,6 @@ import {
   chain,
   defaults,
   type Family,
-  type FilterTable,
   families,
   isFirst,
   lower,
@@ -21,6 +20,7 @@ import {
   readTables,
   renewJumps,
   restore,
+  type Table,
 } from './xtables.ts';
 import { xtablesFindings } from './xtables-findings.ts';
 import { probeTables } from './xtables-probe.ts';
@@ -101,7 +101,7 @@ function targetOf(rule: string, family: Family): AddressTarget | undefined {
 }
 
 function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
-  const tables = readTables(results);
+  const tables = readTables(settings, results);
   if (!tables.known) return tables;
   const found = families.flatMap((family) => {
     const table = tables[family];
@@ -128,6 +128,6 @@ function read(settings: Settings, results: readonly StepResult[]): Reading<Addre
   };
 }
 
-function targetsIn(table: FilterTable, family: Family): AddressTarget[] {
+function targetsIn(table: Table, family: Family): AddressTarget[] {
   return table.rules.map((rule) => targetOf(rule, family)).filter((target) => target !== undefined);
 }

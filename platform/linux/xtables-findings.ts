@@ -1,5 +1,5 @@
 import type { Finding, Question, Settings } from '../driver.ts';
-import { askTables, chain, families, isFirst, readTables, toolName } from './xtables.ts';
+import { askTables, chain, families, isFirst, readTables, tableName, toolName } from './xtables.ts';
 
 /** From about here on the walk through the rules can be felt. */
 const manyRules = 1_000;
@@ -9,14 +9,14 @@ export function xtablesFindings(settings: Settings): Question<readonly Finding[]
   return {
     steps: askTables(settings),
     read: (results) => {
-      const tables = readTables(results);
+      const tables = readTables(settings, results);
       if (!tables.known) return [];
       return families.flatMap((family) => {
         const table = tables[family];
         const name = toolName(settings, family, '');
         if (table === undefined || !table.chain) return [];
         return [
-          ...(isFirst(table) ? [] : [notFirst(name)]),
+          ...(isFirst(table) ? [] : [notFirst(name, tableName(settings))]),
           ...(table.rules.length < manyRules ? [] : [tooMany(name, table.rules.length)]),
         ];
       });
@@ -24,13 +24,13 @@ export function xtablesFindings(settings: Settings): Question<readonly Finding[]
   };
 }
 
-function notFirst(tool: string): Finding {
+function notFirst(tool: string, table: string): Finding {
   return {
     id: 'chain-not-first',
     level: 'warning',
-    what: `The chain ${chain} of ${tool} is not what packets meet first in INPUT and FORWARD.`,
+    what: `The chain ${chain} of ${tool} is not what packets meet first in INPUT and FORWARD of table ${table}.`,
     why: 'What a rule before it accepts is not blocked. A running agent mends that at its next comparison.',
-    remedy: `See "${tool} -S"; start the agent if it does not run.`,
+    remedy: `See "${tool} -t ${table} -S"; start the agent if it does not run.`,
   };
 }
 

@@ -43,7 +43,7 @@ export function probeTables(
   return {
     steps,
     read: (results) => {
-      const tables = readTables(results);
+      const tables = readTables(settings, results);
       if (!tables.known) return unusable(tables.why);
       const [version, ...rest] = results.slice(ask.length);
       const trials = { 4: rest[0], 6: rest[1] };

@@ -1,7 +1,11 @@
 /**
- * What the iptables and the ipset driver share: a chain of ours in table filter, entered first from
+ * What the iptables and the ipset driver share: a chain of ours in table mangle, entered first from
  * INPUT and FORWARD, read with `iptables-save` and changed with `iptables-restore --noflush`, which
  * carries out all of its input or nothing of it.
+ *
+ * Packets come to table mangle before table filter, with the same addresses. Docker puts its chains in
+ * front of all others of FORWARD in table filter whenever it starts, and so do others; whoever stood
+ * there first would be passed by until somebody looked again.
  */
 import type { Settings } from '../driver.ts';
 import type { CommandStep, ReadFileStep, Step, StepResult } from '../step.ts';
@@ -10,7 +14,7 @@ export type Family = 4 | 6;
 
 export const families = [4, 6] as const;
 export const chain = 'ar-exec';
-export const defaults: Settings = { variant: '' };
+export const defaults: Settings = { variant: '', table: 'mangle' };
 
 const hooks = ['INPUT', 'FORWARD'] as const;
 const jump = `-j ${chain}`;
@@ -21,8 +25,8 @@ const jump = `-j ${chain}`;
  */
 const restoreDeadlineMs = 60_000;
 
-/** Table filter of one family, as far as it concerns us. */
-export interface FilterTable {
+/** The table of one family, as far as it concerns us. */
+export interface Table {
   /** Our chain is there. */
   readonly chain: boolean;
   /** The places, counted from 1, at which our jump stands in each hook. */
@@ -36,9 +40,9 @@ export interface FilterTable {
 /** Both tables; a kernel without IPv6 has no second one. */
 export type Tables =
   | { readonly known: false; readonly why: string }
-  | { readonly known: true; readonly 4: FilterTable; readonly 6: FilterTable | undefined };
+  | { readonly known: true; readonly 4: Table; readonly 6: Table | undefined };
 
-const nothing: FilterTable = {
+const nothing: Table = {
   chain: false,
   jumps: { INPUT: [], FORWARD: [] },
   rules: [],
@@ -51,12 +55,17 @@ export function toolName(settings: Settings, family: Family, job: '' | 'save' | 
   return parts.filter((part) => part !== '').join('-');
 }
 
+/** Agents before it was written down used the table filter. */
+export function tableName(settings: Settings): string {
+  return settings['table'] ?? 'filter';
+}
+
 /** Asks for both tables; `readTables` understands the answers. */
 export function askTables(settings: Settings): Step[] {
   return [
     ...families.map((family): CommandStep => {
       const tool = toolName(settings, family, 'save');
-      return { kind: 'command', tool, args: ['-t', 'filter'] };
+      return { kind: 'command', tool, args: ['-t', tableName(settings)] };
     }),
     ipv6InKernel,
   ];
@@ -69,10 +78,11 @@ export function askTables(settings: Settings): Step[] {
 const ipv6InKernel: ReadFileStep = { kind: 'read-file', path: '/proc/net/sockstat6' };
 
 /** Understands the answers to `askTables`, which are the first three of `results`. */
-export function readTables(results: readonly StepResult[]): Tables {
-  const ipv4 = readTable('IPv4', results[0]);
+export function readTables(settings: Settings, results: readonly StepResult[]): Tables {
+  const table = tableName(settings);
+  const ipv4 = readTable(`IPv4 table ${table}`, table, results[0]);
   if (typeof ipv4 === 'string') return { known: false, why: ipv4 };
-  const ipv6 = readTable('IPv6', results[1]);
+  const ipv6 = readTable(`IPv6 table ${table}`, table, results[1]);
   if (typeof ipv6 !== 'string') return { known: true, 4: ipv4, 6: ipv6 };
   if (isEmpty(results[2])) return { known: true, 4: ipv4, 6: undefined };
   return { known: false, why: ipv6 };
@@ -84,7 +94,7 @@ export function restore(settings: Settings, family: Family, lines: readonly stri
     kind: 'command',
     tool: toolName(settings, family, 'restore'),
     args: ['--noflush', '-w', '5'],
-    stdin: script(lines),
+    stdin: script(settings, lines),
     deadlineMs: restoreDeadlineMs,
   };
 }
@@ -96,11 +106,16 @@ export function testRestore(
   lines: readonly string[],
 ): CommandStep {
   const tool = toolName(settings, family, 'restore');
-  return { kind: 'command', tool, args: ['--test', '--noflush', '-w', '5'], stdin: script(lines) };
+  return {
+    kind: 'command',
+    tool,
+    args: ['--test', '--noflush', '-w', '5'],
+    stdin: script(settings, lines),
+  };
 }
 
 /** True when our chain stands and is what a packet meets first. */
-export function isFirst(table: FilterTable): boolean {
+export function isFirst(table: Table): boolean {
   return table.chain && hooks.every((hook) => isOnlyFirst(table.jumps[hook]));
 }
 
@@ -108,7 +123,7 @@ export function isFirst(table: FilterTable): boolean {
  * What it takes to make our chain stand and be met first. `-N` and not `:ar-exec`, which would empty
  * the chain if somebody made it since the table was read.
  */
-export function raise(table: FilterTable | undefined): string[] {
+export function raise(table: Table | undefined): string[] {
   const { chain: stands, jumps } = table ?? nothing;
   const lines = stands ? [] : [`-N ${chain}`];
   for (const hook of hooks) {
@@ -122,7 +137,7 @@ export function raise(table: FilterTable | undefined): string[] {
  * What it takes to take our chain away. A chain in which somebody put a rule stays as it is, jumps
  * included, because that rule acts through them. One that somebody else jumps to stays, empty.
  */
-export function lower(table: FilterTable, foreignRules: boolean): string[] {
+export function lower(table: Table, foreignRules: boolean): string[] {
   if (!table.chain || foreignRules) return [];
   const lines = hooks.flatMap((hook) => table.jumps[hook].map(() => `-D ${hook} ${jump}`));
   const visited = table.others.some((line) => / -[jg] ar-exec( |$)/.test(line));
@@ -146,22 +161,22 @@ export function complaint(result: StepResult | undefined): string {
   return said === '' ? (result.failure ?? 'no answer') : said;
 }
 
-function readTable(name: string, result: StepResult | undefined): FilterTable | string {
+function readTable(name: string, table: string, result: StepResult | undefined): Table | string {
   if (result === undefined || result.failure !== undefined) {
-    return `${name} table filter: ${complaint(result)}`;
+    return `${name}: ${complaint(result)}`;
   }
   const lines = result.stdout.split('\n');
-  const start = lines.indexOf('*filter');
+  const start = lines.indexOf(`*${table}`);
   const end = lines.indexOf('COMMIT', start);
   if (start === -1 || end === -1) {
     // The nft variant ends with status 0 and a remark when nft wrote rules it cannot show (1.8.9).
     const remark = lines.find((line) => line.startsWith('# Table'));
-    return `${name} table filter: ${remark?.slice(2) ?? 'the answer is not a table'}`;
+    return `${name}: ${remark?.slice(2) ?? 'the answer is not a table'}`;
   }
   return readRules(lines.slice(start + 1, end));
 }
 
-function readRules(lines: readonly string[]): FilterTable {
+function readRules(lines: readonly string[]): Table {
   const jumps = { INPUT: [] as number[], FORWARD: [] as number[] };
   const places = { INPUT: 0, FORWARD: 0 };
   const rules: string[] = [];
@@ -179,8 +194,8 @@ function readRules(lines: readonly string[]): FilterTable {
   return { chain: lines.some((line) => line.startsWith(`:${chain} `)), jumps, rules, others };
 }
 
-function script(lines: readonly string[]): string {
-  return ['*filter', ...lines, 'COMMIT', ''].join('\n');
+function script(settings: Settings, lines: readonly string[]): string {
+  return [`*${tableName(settings)}`, ...lines, 'COMMIT', ''].join('\n');
 }
 
 function isOnlyFirst(places: readonly number[]): boolean {

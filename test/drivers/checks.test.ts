@@ -289,10 +289,10 @@ describe('routing rules before the main table', () => {
 });
 
 describe('the chain of iptables', () => {
-  const { diagnose } = iptables.make({ variant: '' });
+  const { diagnose } = iptables.make(iptables.defaults);
   const save = (...lines: string[]) =>
     said(
-      ['*filter', ':INPUT ACCEPT [0:0]', ':FORWARD ACCEPT [0:0]', ...lines, 'COMMIT', ''].join(
+      ['*mangle', ':INPUT ACCEPT [0:0]', ':FORWARD ACCEPT [0:0]', ...lines, 'COMMIT', ''].join(
         '\n',
       ),
     );

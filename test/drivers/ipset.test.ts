@@ -8,7 +8,7 @@ import { failed, said, show } from './show.ts';
 const driver = ipset.make(ipset.defaults);
 const names = ['ar-exec-hosts4', 'ar-exec-nets4', 'ar-exec-hosts6', 'ar-exec-nets6'] as const;
 
-const saved = (...rules: string[]) => said(['*filter', ...rules, 'COMMIT', ''].join('\n'));
+const saved = (...rules: string[]) => said(['*mangle', ...rules, 'COMMIT', ''].join('\n'));
 const drop = (set: string) => `-A ar-exec -m set --match-set ${set} src -j DROP`;
 const chain = [':ar-exec - [0:0]', '-A INPUT -j ar-exec', '-A FORWARD -j ar-exec'];
 const hosts4 =
@@ -46,14 +46,14 @@ describe('plans', () => {
       { target: c, expiresInMs: 1e12, standing: true },
     ]);
     expect(show(plan)).toBe(`$ iptables-restore --noflush -w 5
-*filter
+*mangle
 -C INPUT -j ar-exec
 -C FORWARD -j ar-exec
 -C ar-exec -m set --match-set ar-exec-hosts4 src -j DROP
 -C ar-exec -m set --match-set ar-exec-nets4 src -j DROP
 COMMIT
 $ ip6tables-restore --noflush -w 5
-*filter
+*mangle
 -C INPUT -j ar-exec
 -C FORWARD -j ar-exec
 -C ar-exec -m set --match-set ar-exec-nets6 src -j DROP
@@ -94,14 +94,14 @@ del ar-exec-nets6 2001:db8::/32
 create ar-exec-nets4 hash:net family inet maxelem 1048576 timeout 0
 create ar-exec-hosts6 hash:ip family inet6 maxelem 1048576 timeout 0
 $ iptables-restore --noflush -w 5
-*filter
+*mangle
 -N ar-exec
 -I INPUT 1 -j ar-exec
 -I FORWARD 1 -j ar-exec
 -A ar-exec -m set --match-set ar-exec-nets4 src -j DROP
 COMMIT
 $ ip6tables-restore --noflush -w 5
-*filter
+*mangle
 -N ar-exec
 -I INPUT 1 -j ar-exec
 -I FORWARD 1 -j ar-exec
@@ -114,7 +114,7 @@ COMMIT
     const reading = known({ four: saved(...chain), sets: { 'ar-exec-hosts4': said(hosts4) } });
     expect(reading.containers).toEqual([]);
     expect(show(reading.setup(['ar-exec-hosts4']))).toBe(`$ iptables-restore --noflush -w 5
-*filter
+*mangle
 -A ar-exec -m set --match-set ar-exec-hosts4 src -j DROP
 COMMIT
 `);
@@ -126,7 +126,7 @@ COMMIT
       sets: { 'ar-exec-hosts4': said(hosts4), 'ar-exec-nets6': said(nets6) },
     });
     expect(show(reading.teardown())).toBe(`$ iptables-restore --noflush -w 5
-*filter
+*mangle
 -D ar-exec -m set --match-set ar-exec-hosts4 src -j DROP
 -D INPUT -j ar-exec
 -D FORWARD -j ar-exec

@@ -13,9 +13,9 @@ for (const variant of ['nft', 'legacy']) {
     'socat',
     `iptables-${variant}`,
   )(variant, () => {
-    const settings = { variant };
-    const four = (...args: string[]) => [`iptables-${variant}`, ...args];
-    const six = (...args: string[]) => [`ip6tables-${variant}`, ...args];
+    const settings = { ...iptables.defaults, variant };
+    const four = (...args: string[]) => [`iptables-${variant}`, '-t', 'mangle', ...args];
+    const six = (...args: string[]) => [`ip6tables-${variant}`, '-t', 'mangle', ...args];
     const each =
       (...commands: string[][]) =>
       async (machine: Machine) => {

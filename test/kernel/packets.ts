@@ -4,10 +4,12 @@ import { type Carrier, createCarrier } from '../../agent/engine/carry-out.ts';
 import { createRunner } from '../../agent/system/runner.ts';
 import type { DriverKind } from '../../platform/driver.ts';
 import { effects, targets } from '../contract/driver-contract.ts';
-import { createHosts, type Hosts } from './hosts.ts';
+import { createHosts, endpoint4, endpoint6, type Hosts } from './hosts.ts';
 import { type Inner, joinInner } from './inner.ts';
+import { createTalks } from './talk.ts';
 
 const port = 7_000;
+const echo = 7_008;
 
 /** What is blocked, an address that it stops, and one that goes on. */
 const blocks = [
@@ -52,6 +54,40 @@ export function blocksPackets(name: string, kind: DriverKind, settings = kind.de
       expect(await both()).toEqual([true, true]);
       established.close();
       bystander.close();
+    });
+
+    /** The last, because it ends all that runs there. Whoever began it: somebody outside, this machine, or somebody behind it. */
+    test.each([
+      ['IPv4', '203.0.113.7', '203.0.113.8'],
+      ['IPv6', '2001:db8::7', '2001:db8::8'],
+    ])('connections that stand come to nothing, in every direction, %s', async (_, from, other) => {
+      const talks = createTalks();
+      try {
+        const six = from.includes(':');
+        const [to, tcp] = six ? [`[${endpoint6}]`, 'TCP6'] : [endpoint4, 'TCP4'];
+        const behind = six ? '[fd78::2]' : '10.78.0.2';
+        const host = (address: string) => (six ? `[${address}]` : address);
+        const innerName = hosts.endpoint.replace('ar-e-', 'ar-i-');
+        const listen = `${tcp}-LISTEN:${echo}${six ? ',ipv6only=1' : ''},fork,reuseaddr`;
+        for (const name of [hosts.attacker, hosts.endpoint, innerName]) {
+          await talks.serve(name, listen);
+        }
+        const with4 = (address: string) => [
+          talks.open(hosts.attacker, `${tcp}:${to}:${echo},bind=${host(address)}`),
+          talks.open(hosts.attacker, `${tcp}:${behind}:${echo},bind=${host(address)}`),
+          talks.open(hosts.endpoint, `${tcp}:${host(address)}:${echo}`),
+          talks.open(innerName, `${tcp}:${host(address)}:${echo}`),
+        ];
+        const all = await Promise.all([...with4(from), ...with4(other)]);
+        const alive = () => Promise.all(all.map((talk) => talk.alive()));
+        expect(await alive()).toEqual(all.map(() => true));
+        const block = effects(targets([from]));
+        expect(await carrier.apply(block)).toMatchObject([{ result: 'done' }]);
+        expect(await alive()).toEqual(all.map((_, index) => index >= 4));
+        await carrier.revert(block);
+      } finally {
+        await talks.close();
+      }
     });
   });
 }

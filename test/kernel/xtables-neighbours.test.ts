@@ -23,10 +23,12 @@ for (const variant of ['nft', 'legacy']) {
     let rules: Carrier;
     let sets: Carrier;
 
-    const four = (...args: string[]) => machine.exec([`iptables-${variant}`, ...args]);
-    const six = (...args: string[]) => machine.exec([`ip6tables-${variant}`, ...args]);
-    const filter4 = async () => {
-      const text = await machine.exec([`iptables-${variant}-save`, '-t', 'filter']);
+    const four = (...args: string[]) =>
+      machine.exec([`iptables-${variant}`, '-t', 'mangle', ...args]);
+    const six = (...args: string[]) =>
+      machine.exec([`ip6tables-${variant}`, '-t', 'mangle', ...args]);
+    const mangle4 = async () => {
+      const text = await machine.exec([`iptables-${variant}-save`, '-t', 'mangle']);
       return text.split('\n').filter((line) => line.includes('ar-exec'));
     };
     const whole = async (carrier: Carrier) => {
@@ -41,8 +43,8 @@ for (const variant of ['nft', 'legacy']) {
 
     beforeEach(async () => {
       machine = await kernelMachine();
-      rules = createCarrier(iptables.make({ variant }), machine.run);
-      sets = createCarrier(ipset.make({ variant }), machine.run);
+      rules = createCarrier(iptables.make({ ...iptables.defaults, variant }), machine.run);
+      sets = createCarrier(ipset.make({ ...ipset.defaults, variant }), machine.run);
     });
     afterEach(() => machine.close());
 
@@ -76,6 +78,19 @@ for (const variant of ['nft', 'legacy']) {
       expect(await whole(sets)).toContain('ar-exec-hosts4');
     });
 
+    test('what an older agent made in table filter is taken back there', async () => {
+      const older = createCarrier(iptables.make({ variant }), machine.run);
+      await older.apply(first);
+      const filter = () => machine.exec([`iptables-${variant}`, '-t', 'filter', '-S']);
+      expect(await filter()).toContain('-A ar-exec -s 203.0.113.7/32 -j DROP');
+      await rules.apply(second);
+      expect([await held(older), await held(rules)]).toMatchObject([{ length: 2 }, { length: 3 }]);
+      await older.revert(first);
+      await older.teardown();
+      expect(await filter()).not.toContain('ar-exec');
+      expect(await held(rules)).toHaveLength(3);
+    });
+
     test('each leaves what the other holds', async () => {
       await rules.apply(first);
       await sets.apply(second);
@@ -90,7 +105,7 @@ for (const variant of ['nft', 'legacy']) {
       expect(await held(rules)).toHaveLength(2);
       await rules.revert(first);
       await rules.teardown();
-      expect(await filter4()).toEqual([]);
+      expect(await mangle4()).toEqual([]);
     });
 
     test("a person's rule in the chain stays and goes on acting", async () => {
@@ -113,7 +128,7 @@ for (const variant of ['nft', 'legacy']) {
         await carrier.revert(first);
         await carrier.teardown();
       }
-      expect(await filter4()).toEqual([
+      expect(await mangle4()).toEqual([
         ':ar-exec - [0:0]',
         '-A INPUT -j ar-exec',
         '-A FORWARD -j ar-exec',
@@ -122,7 +137,7 @@ for (const variant of ['nft', 'legacy']) {
       expect(await machine.exec(['ipset', 'list', '-n'])).toBe('');
       await four('-D', ...own);
       await rules.teardown();
-      expect(await filter4()).toEqual([]);
+      expect(await mangle4()).toEqual([]);
     });
 
     test('a chain that somebody jumps to stays, empty', async () => {
@@ -130,7 +145,7 @@ for (const variant of ['nft', 'legacy']) {
       await four('-A', 'OUTPUT', '-p', 'tcp', '-j', 'ar-exec');
       await rules.revert(first);
       await rules.teardown();
-      expect(await filter4()).toEqual([':ar-exec - [0:0]', '-A OUTPUT -p tcp -j ar-exec']);
+      expect(await mangle4()).toEqual([':ar-exec - [0:0]', '-A OUTPUT -p tcp -j ar-exec']);
     });
 
     test('a set that somebody asks for or wrote into stays', async () => {
@@ -142,7 +157,7 @@ for (const variant of ['nft', 'legacy']) {
       await sets.teardown();
       const names = await machine.exec(['ipset', 'list', '-n']);
       expect(names.split('\n').sort()).toEqual(['ar-exec-hosts4', 'ar-exec-nets4']);
-      expect(await filter4()).toContain('-A ar-exec -m set --match-set ar-exec-nets4 src -j DROP');
+      expect(await mangle4()).toContain('-A ar-exec -m set --match-set ar-exec-nets4 src -j DROP');
     });
 
     test('a set of our name and of another kind is left alone', async () => {

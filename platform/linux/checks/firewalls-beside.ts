@@ -92,7 +92,7 @@ function dockerRuns(chains: readonly Chain[]): Finding {
       names.length === 0
         ? 'Docker runs on this machine; none of its chains is among those of nftables.'
         : `Docker keeps chains in the packet filter: ${names.join(', ')}.`,
-    why: 'Traffic to published ports is forwarded, not delivered. Blocks come before its chains in FORWARD, so they act on that too. If Docker is restarted, the driver iptables or ipset is behind its chains until the next comparison.',
+    why: 'Traffic to published ports is forwarded, not delivered. Blocks come before its chains, so they act on that too, also after a restart of Docker.',
   };
 }
 
