@@ -293,6 +293,21 @@ describe('secrets', () => {
     expect(second).not.toBe(first);
   });
 
+  test.each(['bearer', 'oauth1', 'routing_key'] as const)(
+    'that are no longer configured keep a request from being sent (%s)',
+    async (secret) => {
+      const server = await web();
+      const result = await send({}, { url: urlOf(server), secret });
+      expect(judgeHttp([result])).toEqual({
+        done: false,
+        again: true,
+        why: 'wazuh-slack has no token any more',
+      });
+      expect((await send({})).stderr).toBe('wazuh-slack has no url any more');
+      expect(server.received).toEqual([]);
+    },
+  );
+
   test('that an answer repeats are taken out of it', async () => {
     const token = 'tok-abcdef';
     const server = await web(({ path, headers }, response) =>

@@ -157,6 +157,15 @@ requires('openssl')('a mail', () => {
     expect(result.stderr).not.toContain(wrong);
   });
 
+  test('without the password that its user needs is not sent', async () => {
+    const { received, port } = await start();
+    expect(await send(step(port, { user: 'ar' }))).toMatchObject({
+      failure: 'missing',
+      stderr: 'mail-alert has no password any more',
+    });
+    expect(received).toEqual([]);
+  });
+
   test.each([
     [451, true],
     [550, false],

@@ -27,7 +27,11 @@ export function createHttpRequester(
       return unsendable(error instanceof Error ? error.message : String(error));
     }
     const address = addressOf(step, endpoint);
-    if (address === undefined) return unsendable(`${step.notification} has no address`);
+    // It was taken out of the configuration while this waited.
+    if (address === undefined) return unsendable(`${step.notification} has no url any more`);
+    if (step.secret !== undefined && endpoint.token === undefined) {
+      return unsendable(`${step.notification} has no token any more`);
+    }
     const url = URL.canParse(address) ? new URL(address) : undefined;
     const wrong = url === undefined ? 'its address is not one' : mayBeSent(url, endpoint);
     if (url === undefined || wrong !== undefined) return refused(`it was not sent: ${wrong}`);

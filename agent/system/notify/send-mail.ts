@@ -16,6 +16,10 @@ export function createMailer(endpoints: Endpoints): (step: SendMailStep) => Prom
       const stderr = error instanceof Error ? error.message : String(error);
       return { failure: 'missing', stdout: '', stderr };
     }
+    if (step.user !== undefined && endpoint.token === undefined) {
+      const stderr = `${step.notification} has no password any more`;
+      return { failure: 'missing', stdout: '', stderr };
+    }
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), step.deadlineMs);
     try {
