@@ -67,7 +67,7 @@ describe('a login name', () => {
         const user = parseUser(text);
         if (user === undefined) return;
         expect(user).toEqual({ kind: 'user', text });
-        expect(text).toMatch(/^[a-zA-Z0-9_][a-zA-Z0-9_.-]*\$?$/);
+        expect(text).toMatch(/^[a-zA-Z0-9_][a-zA-Z0-9_.$-]*$/);
         expect(text).not.toMatch(/^\d+$|^\.+$/);
         expect(text.length).toBeLessThanOrEqual(256);
       }),
