@@ -169,7 +169,7 @@ function malformed(complaint: string, offset: number, input: Input): ArError {
   const { text, file, place } = input;
   const tagStart = Math.max(0, text.lastIndexOf('<', offset));
   const tag = text.slice(tagStart, tagStart + 100).split(/[\s<>]/, 2)[1] ?? '';
-  if (/^[^:]*[\u2010-\u2015][^:]*$/.test(tag)) {
+  if (/^\/?[^:/]*[\u2010-\u2015][^:/]*\/?$/.test(tag)) {
     const mended = tag.replace(/[\u2010-\u2015]/g, '-');
     return configError(
       file,

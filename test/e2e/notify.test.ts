@@ -178,7 +178,8 @@ requires(
     await run('add', 'toots', '--title', 'x');
     await run('add', 'tweets', '--title', 'x');
     await run('add', 'pages', '--title', 'x');
-    await run('add', 'mails', '--title', 'x');
+    const mail = await run('add', 'mails', '--title', 'x');
+    expect(mail.stdout).toContain('127.0.0.1:1 was not reached: it takes no connections there');
     expect(received.find(({ path }) => path === '/404/api')?.headers).toMatchObject({
       authorization: `Bearer ${secret}`,
     });

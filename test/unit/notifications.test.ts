@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../agent/config/load.ts';
 import { notificationKinds, notificationParts } from '../../agent/config/notification-parts.ts';
@@ -29,6 +28,16 @@ function refusal(text: string): string {
     throw error;
   }
   throw new Error('it was taken');
+}
+
+/** All that is said of a configuration, whether it is taken or not. */
+function messagesOf(text: string): string {
+  try {
+    return read(text).warnings.join('\n');
+  } catch (error) {
+    if (error instanceof ArError) return `${error.message} ${error.hint}`;
+    throw error;
+  }
 }
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
@@ -185,25 +194,18 @@ describe('a notification', () => {
       'name="a" kind="slack"',
       `<url>https://h.example/${secret}</url><channel>c</channel>`,
     );
-    fc.assert(
-      fc.property(
-        fc.nat(whole.length),
-        fc.nat(whole.length),
-        fc.constantFrom('', '<', '>', '/', '"', '#', '\n', '–', '<url>', '</url>'),
-        (from, length, put) => {
-          const text = whole.slice(0, from) + put + whole.slice(from + (length % 9));
-          let said: string;
-          try {
-            said = read(text).warnings.join('\n');
-          } catch (error) {
-            if (!(error instanceof ArError)) throw error;
-            said = `${error.message} ${error.hint}`;
-          }
-          expect(said).not.toContain(secret);
-        },
-      ),
-      { numRuns: 2_000 },
-    );
+    const puts = ['', '<', '>', '/', '"', '#', '\n', '–', '<url>', '</url>'];
+    const told: string[] = [];
+    for (let from = 0; from <= whole.length; from += 1) {
+      for (let length = 0; length < 9; length += 1) {
+        for (const put of puts) {
+          const text = whole.slice(0, from) + put + whole.slice(from + length);
+          const said = messagesOf(text);
+          if (said.includes(secret)) told.push(`${text}: ${said}`);
+        }
+      }
+    }
+    expect(told).toEqual([]);
   });
 });
 

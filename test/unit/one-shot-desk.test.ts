@@ -79,6 +79,7 @@ function openDesk(traits: Partial<OneShotTraits> = {}, through?: () => Judgement
       settings: {},
       traits: { tries: 3, repeatable: true, atOnce: 2, ...traits },
       probe: { steps: [], read: () => ({ usable: true, why: 'here', families: [] }) },
+      unwanted: ({ level }) => (level === 1 ? 'level 1 is too low' : undefined),
       perform: (target, facts, attempt) => {
         const key = `${number++}`;
         runs.push({
@@ -190,20 +191,25 @@ describe('a one-shot', () => {
     expect(ended()).toEqual([['a', 'failed']]);
   });
 
-  test.each([
-    ['absent', 'target-absent', 'a is gone'],
-    ['unwanted', 'not-wanted', 'tell: is gone'],
-  ])(
-    'refused as %s has a code of its own, and is no trouble of the desk',
-    async (refusal, code, message) => {
-      const desk = openDesk();
-      const answer = ask(desk, 'a');
-      await turns();
-      await runs[0]?.end(fails('is gone', { again: false, refusal }));
-      expect(await answer).toMatchObject({ code, message });
-      expect(desk.trouble()).toBeUndefined();
-    },
-  );
+  test('refused by what was found has a code of its own, and is no trouble of the desk', async () => {
+    const desk = openDesk();
+    const answer = ask(desk, 'a');
+    await turns();
+    await runs[0]?.end(fails('is gone', { again: false, refusal: 'absent' }));
+    expect(await answer).toMatchObject({ code: 'target-absent', message: 'a is gone' });
+    expect(desk.trouble()).toBeUndefined();
+  });
+
+  test('that nobody wants is refused, and uses up nothing', async () => {
+    const desk = openDesk({ everyMs: 60_000, burst: 1 });
+    const unwanted = await ask(desk, 'a', { level: 1 });
+    expect(unwanted).toMatchObject({ code: 'not-wanted', message: 'tell: level 1 is too low' });
+    expect(told).toHaveLength(1);
+    expect(journal.liveCount()).toBe(0);
+    void ask(desk, 'b', { level: 5 });
+    await turns();
+    expect(runs.map(({ target }) => target)).toEqual(['b']);
+  });
 
   test('that does not understand its own answer is over, and says so', async () => {
     const answer = ask(openDesk(), 'a');
