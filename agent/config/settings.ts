@@ -1,7 +1,7 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import { readManagerPart } from './manager-part.ts';
-import { neverEnded, quarantineRoots } from './path-defaults.ts';
 import type { Notification } from './notifications.ts';
+import { neverEnded, quarantineRoots } from './path-defaults.ts';
 import { describePlace } from './place.ts';
 import type { ScriptDeclaration } from './scripts.ts';
 import type { Known } from './section-values.ts';

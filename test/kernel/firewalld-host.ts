@@ -13,7 +13,7 @@ import { openConnection } from '../../agent/system/dbus/connection.ts';
 import type { Read } from '../../agent/system/dbus/wire.ts';
 import { unpacked } from '../requirements.ts';
 
-export const service = 'org.fedoraproject.FirewallD1';
+const service = 'org.fedoraproject.FirewallD1';
 
 export interface FirewalldHost {
   /** The socket of the bus that it is on. */
