@@ -368,7 +368,7 @@ export const withFirewalld = (prepared: boolean): Facility => ({
       .replaceAll(/^.* rule priority="-17373" .* drop\n/gm, '')
       .replaceAll(/^ar-exec[46]? (?!ipset:).*\n/gm, '')
       // What firewalld makes of them in the kernel.
-      .replaceAll(/^.*(198\.51\.100\.0|2001:db8::7|203\.0\.113\.7 drop).*\n/gm, ''),
+      .replaceAll(/^.*(elements = |198\.51\.100\.0|2001:db8::7|203\.0\.113\.7 drop).*\n/gm, ''),
 });
 
 export const facilities: readonly Facility[] = [

@@ -54,6 +54,8 @@ describe('settings', () => {
         iptablesVariant: '',
         hostsDenyFile: '/etc/hosts.deny',
         nftablesSet: { ipv4: 'inet filter ossec_ar4', ipv6: 'inet filter ossec_ar6' },
+        firewalld: { zone: 'ar-exec', ipset4: 'ar-exec4', ipset6: 'ar-exec6' },
+        dbusSocket: '/run/dbus/system_bus_socket',
         establishedConnections: 'auto',
         ipsetSet: { ipv4: '', ipv6: '' },
         blockFolder: '/ipblock',
@@ -112,6 +114,8 @@ describe('settings', () => {
         <never>/opt/a b/c,
           /opt/d</never>
       </kill_process>
+      <firewalld><zone>fence</zone><ipset_ipv4>a_4</ipset_ipv4><ipset_ipv6>6</ipset_ipv6></firewalld>
+      <dbus_socket>/srv/bus</dbus_socket>
       <quarantine>
         <folder>/srv/held</folder> <roots>/data</roots> <never>/data/a, /data/b</never>
       </quarantine>
@@ -143,6 +147,8 @@ describe('settings', () => {
       iptablesVariant: 'legacy',
       hostsDenyFile: '/srv/deny',
       nftablesSet: { ipv4: 'ip my-table my.set4', ipv6: '' },
+      firewalld: { zone: 'fence', ipset4: 'a_4', ipset6: '6' },
+      dbusSocket: '/srv/bus',
       establishedConnections: 'keep',
       ipsetSet: { ipv4: 'my:set4', ipv6: '6' },
       blockFolder: '/srv/blocked',
@@ -239,6 +245,10 @@ describe('settings', () => {
     [`<ipset_set><ipv6>${'x'.repeat(32)}</ipv6></ipset_set>`, 'the name of a set, or empty'],
     ['<log_file>/var/log/</log_file>', 'an absolute path'],
     ['<disable_account><expire>true</expire></disable_account>', 'yes, no'],
+    ['<firewalld><zone>-x</zone></firewalld>', 'a name of up to 17 characters'],
+    ['<firewalld><zone>abcdefghijklmnopqr</zone></firewalld>', 'a name of up to 17 characters'],
+    ['<firewalld><ipset_ipv4></ipset_ipv4></firewalld>', 'a name of up to 31 characters'],
+    ['<dbus_socket>tcp:host=x</dbus_socket>', 'an absolute path'],
     ['<quarantine><roots>/a, b</roots></quarantine>', 'absolute paths, separated'],
     ['<quarantine><roots>/a/../b</roots></quarantine>', 'absolute paths, separated'],
     ['<log_file>/var/l\nog</log_file>', 'an absolute path'],
