@@ -11,8 +11,11 @@ import {
   whyNot,
 } from './firewalld-calls.ts';
 
+/** An agent that starts does not wait longer for a firewalld that hangs. */
+const deadlineMs = 10_000;
+
 export function probeSteps({ zone = '', ipset4 = '', ipset6 = '' }: Settings): Step[] {
-  return [
+  const steps = [
     askProperties(['version', 'state', 'IPv4', 'IPv6']),
     // The second does nothing but say whether this account may change anything.
     ask('', [call('getDefaultZone'), call('authorizeAll')]),
@@ -21,6 +24,7 @@ export function probeSteps({ zone = '', ipset4 = '', ipset6 = '' }: Settings): S
     ask('ipset', [call('getIPSetSettings', ipset4)]),
     ask('ipset', [call('getIPSetSettings', ipset6)]),
   ];
+  return steps.map((step) => ({ ...step, deadlineMs }));
 }
 
 /** Settles in which way effects are made here. */
