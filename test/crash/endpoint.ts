@@ -1,6 +1,5 @@
 /** A machine of its own, an agent on it that can be killed and started again, and what became of it. */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -251,10 +250,11 @@ async function askAll(
     }
     if (replies.size === requests.length) socket.destroy();
   });
-  // An agent that dies resets the connection.
+  // An agent that dies resets the connection, which `once` of node:events would throw.
   socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.write(requests.map((request, id) => `${JSON.stringify({ ...request, id })}\n`).join(''));
-  await once(socket, 'close');
+  await closed;
   return replies;
 }
 
