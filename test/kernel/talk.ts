@@ -45,7 +45,9 @@ export function createTalks(): Talks {
       });
     },
     open: async (namespace, address) => {
-      const child = start(namespace, ['-', address]);
+      // A link that was made a moment ago can refuse the first packets.
+      const patient = address.startsWith('TCP') ? `${address},retry=10,interval=0.1` : address;
+      const child = start(namespace, ['-', patient]);
       let heard = '';
       let isOver = false;
       const over = (async () => {
