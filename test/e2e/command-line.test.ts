@@ -104,7 +104,7 @@ requires(
       [2, 'timeout-invalid', [...add, '--timeout', 'soon']],
       [2, 'timeout-invalid', [...add, '--timeout', '0']],
       [2, 'response-unknown', ['add', 'launch', '--srcip', srcip]],
-      [2, 'usage-invalid', ['add', 'firewall-drop']],
+      [2, 'address-missing', ['add', 'firewall-drop']],
       [2, 'usage-invalid', ['add', '--srcip', srcip]],
       [2, 'usage-invalid', [...add, '--tiemout', '10m']],
       [2, 'usage-invalid', ['explode']],
