@@ -36,10 +36,10 @@ requires(
     await killed.end('SIGKILL');
     agent = await startAgent(home);
     for (const address of [held, stranger]) {
-      await hosts.exec(['iptables', '-A', 'ar-exec', '-s', address, '-j', 'DROP']);
+      await hosts.exec(['iptables', '-t', 'mangle', '-A', 'ar-exec', '-s', address, '-j', 'DROP']);
     }
     await agent.logged('repaired what differed from the journal');
-    const rules = await hosts.exec(['iptables', '-S', 'ar-exec']);
+    const rules = await hosts.exec(['iptables', '-t', 'mangle', '-S', 'ar-exec']);
     expect(rules.trim().split('\n')).toEqual(['-N ar-exec', `-A ar-exec -s ${held}/32 -j DROP`]);
   });
 });
