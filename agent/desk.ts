@@ -13,6 +13,7 @@ import { createLane } from './engine/lane.ts';
 import { type Repaired, repair } from './engine/repair.ts';
 import { createTimetable } from './engine/timetable.ts';
 import { ArError } from './errors.ts';
+import { instanceKey } from './instance-key.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Plan, planEffect } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
@@ -215,12 +216,11 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
  * What the same driver holds with other settings: it can stand in the very place (a set that was made
  * anew, with other options), and is no stray effect.
  */
-function heldByOthers(journal: Journal, { driver, settings }: Instance): string[] {
-  const key = JSON.stringify(Object.entries(settings).sort());
+function heldByOthers(journal: Journal, instance: Instance): string[] {
+  const key = instanceKey(instance);
   return journal
     .instances()
-    .filter((one) => one.driver === driver)
-    .filter((one) => JSON.stringify(Object.entries(one.settings).sort()) !== key)
+    .filter((one) => one.driver === instance.driver && instanceKey(one) !== key)
     .flatMap((one) => journal.heldBy(one).map(({ target }) => target.text));
 }
 

@@ -13,6 +13,7 @@ import type { Runner } from '../platform/step.ts';
 import type { Target } from '../platform/target.ts';
 import { createDesk, type Desk, type DeskStages } from './desk.ts';
 import { ArError } from './errors.ts';
+import { instanceKey } from './instance-key.ts';
 import { carryOut, type Ways } from './next-driver.ts';
 import { createOneShotDesk } from './one-shot-desk.ts';
 import type { Plan } from './plan.ts';
@@ -92,7 +93,7 @@ export function createFlow(stages: Stages): Flow {
   const deskOf = (instance: Instance): Desk => {
     const quick = byInstance.get(instance);
     if (quick !== undefined) return quick;
-    const key = JSON.stringify([instance.driver, Object.entries(instance.settings).sort()]);
+    const key = instanceKey(instance);
     const desk = desks.get(key) ?? openDesk(stages, instance);
     desks.set(key, desk);
     byInstance.set(instance, desk);

@@ -71,8 +71,7 @@ export function createCarrier(
   };
 
   const apply = async (wanted: readonly Effect[]): Promise<Carried[]> => {
-    const tooWide = wanted.filter(({ target }) => !isTaken(driver, target));
-    const fine = tooWide.length === 0 ? wanted : wanted.filter((one) => !tooWide.includes(one));
+    const [fine, tooWide] = split(wanted, ({ target }) => isTaken(driver, target));
     const { fit: effects, settled } = await examine(driver, fine, run, remember);
     const refused = [...all(tooWide, 'failed', hostsOnly), ...settled];
     return effects.length === 0 ? refused : [...refused, ...(await make(effects))];
@@ -101,15 +100,13 @@ export function createCarrier(
 
   const revert = async (wanted: readonly Effect[]): Promise<Carried[]> => {
     // Without a memory nothing was ever made of it.
-    const made = (effect: Effect): boolean =>
-      driver.examine === undefined || effect.memory !== undefined;
-    const effects = wanted.filter(made);
-    const nothing = all(
-      wanted.filter((effect) => !made(effect)),
-      'done',
+    const [made, neverMade] = split(
+      wanted,
+      ({ memory }) => driver.examine === undefined || memory !== undefined,
     );
-    if (effects.length === 0) return nothing;
-    return [...nothing, ...(await (sharesPlace ? takeBackOurs : takeBack)(effects))];
+    const nothing = all(neverMade, 'done');
+    if (made.length === 0) return nothing;
+    return [...nothing, ...(await (sharesPlace ? takeBackOurs : takeBack)(made))];
   };
 
   /** What is not seen to be ours is gone, whatever stands in its place. */
@@ -117,9 +114,7 @@ export function createCarrier(
     const reading = await inspect();
     if (!reading.known) return all(effects, 'unknown', { failure: 'exit', why: reading.why });
     const found = textsOf(reading);
-    const [here, gone] = [true, false].map((is) =>
-      effects.filter(({ target }) => found.has(target.text) === is),
-    ) as [Effect[], Effect[]];
+    const [here, gone] = split(effects, ({ target }) => found.has(target.text));
     return [...all(gone, 'done'), ...(here.length === 0 ? [] : await takeBack(here))];
   };
 
@@ -177,6 +172,15 @@ const hostsOnly: Failure = {
 
 function isTaken({ traits }: Driver, target: Target): boolean {
   return traits.prefixes || target.kind !== 'address' || isHost(target);
+}
+
+/** Those that fit, and those that do not. */
+function split(
+  effects: readonly Effect[],
+  fits: (effect: Effect) => boolean,
+): readonly [fitting: readonly Effect[], others: readonly Effect[]] {
+  const others = effects.filter((effect) => !fits(effect));
+  return others.length === 0 ? [effects, others] : [effects.filter(fits), others];
 }
 
 /** Effects as they stand by what was found, whatever was known of them before. */
