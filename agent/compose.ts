@@ -130,7 +130,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     made: (driver, targets) => {
       if (endsFlows(driver)) flows.end(targets);
     },
-    idle: flows.idle,
+    close: flows.close,
     responseOf: (driver) =>
       responses.find((response) => response.drivers.includes(driver))?.name ?? driver,
   });

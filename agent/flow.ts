@@ -47,7 +47,7 @@ export interface Stages extends DeskStages {
   /** Instances that may hold effects though no action says so. */
   usable(): readonly Instance[];
   /** Resolves when what follows from effects that were made (see `made`) is done. */
-  idle?(): Promise<void>;
+  close?(): Promise<void>;
   readonly limits: DeskStages['limits'] & { readonly activeActions: number };
 }
 
@@ -191,7 +191,7 @@ export function createFlow(stages: Stages): Flow {
     stop: async ({ revert }) => {
       stopping = true;
       await Promise.all([...desks.values()].map((desk) => desk.stop(revert)));
-      await stages.idle?.();
+      await stages.close?.();
     },
   };
 }

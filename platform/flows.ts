@@ -9,6 +9,8 @@ export interface FlowsRead {
   readonly flows: number;
   /** Why something could not be ended, in words that fit a log line. */
   readonly troubles: readonly string[];
+  /** Those that had entries in that table, which the kernel may remember anew. */
+  readonly again?: readonly AddressTarget[];
   readonly next?: FlowPlan;
 }
 

@@ -15,14 +15,16 @@ export interface FlowsEnded {
 export interface FlowEnder {
   /** Returns at once; what comes in while it is at work is ended together. */
   end(targets: readonly Target[]): void;
-  /** Resolves when there is nothing left to do. */
-  idle(): Promise<void>;
+  /** Looks no more, and resolves when what came in is done. */
+  close(): Promise<void>;
 }
 
 export interface FlowEnderOptions {
   readonly plan: PlanFlows;
   readonly run: Runner;
   ended(result: FlowsEnded): void;
+  /** When it looks again, each counted from the look before; what it was told by default. */
+  readonly pausesMs?: readonly number[];
 }
 
 /** It is best effort: what does not come about in this time is left. */
@@ -30,25 +32,37 @@ const roundMs = 30_000;
 /** So many addresses in one go; more wait, and beyond that some are left as they are. */
 const atOnce = 4_096;
 const waitingAtMost = 65_536;
+/**
+ * The inner side of a connection through this machine sends again what was not acknowledged, for the
+ * first time after 0.2 s or more (RFC 6298, Linux), and the kernel remembers the connection anew.
+ */
+const defaultPausesMs = [300, 1_000, 3_000, 10_000];
 
-export function createFlowEnder({ plan, run, ended }: FlowEnderOptions): FlowEnder {
-  const waiting = new Map<string, AddressTarget>();
+/** What a plan came to, and those whose connections may come back. */
+type Ended = Omit<FlowsEnded, 'addresses'> & { readonly again: readonly AddressTarget[] };
+
+interface Look {
+  readonly target: AddressTarget;
+  /** How many looks there were before. */
+  readonly before: number;
+}
+
+export function createFlowEnder(options: FlowEnderOptions): FlowEnder {
+  const { plan, run, ended, pausesMs = defaultPausesMs } = options;
+  const waiting = new Map<string, Look>();
+  const pauses = new Set<NodeJS.Timeout>();
   let left = 0;
+  let closed = false;
   let working: Promise<void> | undefined;
 
-  const round = async (): Promise<void> => {
-    const targets = [...waiting.values()].slice(0, atOnce);
-    for (const { text } of targets) waiting.delete(text);
-    const result = await carryOut(plan(targets), run).catch((error: unknown) => {
-      return { sockets: 0, flows: 0, troubles: [String(error)] };
-    });
-    const overflow = left > 0 ? [`${left} addresses came in too fast`] : [];
-    left = 0;
-    ended({
-      ...result,
-      addresses: targets.length,
-      troubles: [...result.troubles, ...overflow],
-    });
+  const add = (targets: readonly Target[], before: number): void => {
+    for (const target of targets) {
+      if (target.kind !== 'address') continue;
+      const known = waiting.get(target.text);
+      if (known === undefined && waiting.size >= waitingAtMost) left += 1;
+      else waiting.set(target.text, { target, before: Math.min(before, known?.before ?? before) });
+    }
+    if (waiting.size > 0) working ??= work();
   };
 
   const work = async (): Promise<void> => {
@@ -58,24 +72,57 @@ export function createFlowEnder({ plan, run, ended }: FlowEnderOptions): FlowEnd
     working = undefined;
   };
 
+  const round = async (): Promise<void> => {
+    const looks = [...waiting.values()].slice(0, atOnce);
+    const targets = looks.map(({ target }) => target);
+    for (const { text } of targets) waiting.delete(text);
+    const { again, ...result } = await carryOut(plan(targets), run).catch(failed);
+    lookAgain(looks, again);
+    const overflow = left > 0 ? [`${left} addresses came in too fast`] : [];
+    left = 0;
+    const troubles = [...result.troubles, ...overflow];
+    const isNews = result.sockets + result.flows + troubles.length > 0;
+    if (isNews || looks.some(({ before }) => before === 0))
+      ended({ ...result, addresses: targets.length, troubles });
+  };
+
+  /** At those that had connections, and on at those that had some when it looked first. */
+  const lookAgain = (looks: readonly Look[], had: readonly AddressTarget[]): void => {
+    if (closed) return;
+    const before = new Map(looks.map((look) => [look.target.text, look.before]));
+    const on = looks.filter((look) => look.before > 0).map(({ target }) => target);
+    const next = new Map([...on, ...had].map((target) => [target.text, target]));
+    const byCount = Map.groupBy(next.values(), ({ text }) => (before.get(text) ?? 0) + 1);
+    for (const [count, targets] of byCount) {
+      const pauseMs = pausesMs[count - 1];
+      if (pauseMs === undefined) continue;
+      const pause = setTimeout(() => {
+        pauses.delete(pause);
+        add(targets, count);
+      }, pauseMs);
+      pauses.add(pause);
+    }
+  };
+
   return {
-    end: (targets) => {
-      for (const target of targets) {
-        if (target.kind !== 'address') continue;
-        if (waiting.size >= waitingAtMost) left += 1;
-        else waiting.set(target.text, target);
-      }
-      if (waiting.size > 0) working ??= work();
-    },
-    idle: async () => {
-      while (working !== undefined) await working;
+    end: (targets) => add(targets, 0),
+    close: async () => {
+      closed = true;
+      for (const pause of pauses) clearTimeout(pause);
+      pauses.clear();
+      await working;
     },
   };
 }
 
-async function carryOut(plan: FlowPlan, run: Runner): Promise<Omit<FlowsEnded, 'addresses'>> {
+function failed(error: unknown): Ended {
+  return { sockets: 0, flows: 0, troubles: [String(error)], again: [] };
+}
+
+async function carryOut(plan: FlowPlan, run: Runner): Promise<Ended> {
   const until = performance.now() + roundMs;
   const troubles = new Set<string>();
+  const again = new Map<string, AddressTarget>();
   let sockets = 0;
   let flows = 0;
   for (let part: FlowPlan | undefined = plan; part !== undefined; ) {
@@ -91,7 +138,8 @@ async function carryOut(plan: FlowPlan, run: Runner): Promise<Omit<FlowsEnded, '
     sockets += read.sockets;
     flows += read.flows;
     for (const trouble of read.troubles) troubles.add(trouble);
+    for (const target of read.again ?? []) again.set(target.text, target);
     part = read.next;
   }
-  return { sockets, flows, troubles: [...troubles] };
+  return { sockets, flows, troubles: [...troubles], again: [...again.values()] };
 }

@@ -35,7 +35,9 @@ export const planFlows: PlanFlows = (all) => {
     read: (results) => {
       const ended = readSockets(results.slice(0, sockets.length));
       const rest = results.slice(sockets.length);
-      return direct ? sum(ended, readRemovals(rest)) : sum(ended, readListings(targets, rest));
+      return direct
+        ? sum(ended, readRemovals(targets, rest))
+        : sum(ended, readListings(targets, rest));
     },
   };
 };
@@ -84,8 +86,12 @@ function removal({ family, place, text }: Match): CommandStep {
 }
 
 /** What was removed is printed; that there was nothing to remove is status 1. */
-function readRemovals(results: readonly StepResult[]): FlowsRead {
-  return results.map(readRemoval).reduce(sum, nothing);
+function readRemovals(
+  targets: readonly AddressTarget[],
+  results: readonly StepResult[],
+): FlowsRead {
+  const read = results.map(readRemoval).reduce(sum, nothing);
+  return read.flows === 0 ? read : { ...read, again: targets };
 }
 
 function readRemoval(result: StepResult): FlowsRead {
@@ -131,7 +137,15 @@ function readListings(
 }
 
 function removeEach(matches: readonly Match[]): FlowPlan {
-  return { steps: matches.map(removal), read: readRemovals };
+  const hosts = new Map(matches.map((match) => [match.text, hostOf(match)]));
+  return {
+    steps: matches.map(removal),
+    read: (results) => readRemovals([...hosts.values()], results),
+  };
+}
+
+function hostOf({ family, text }: Match): AddressTarget {
+  return { kind: 'address', family, text, address: text, prefixLength: family === 4 ? 32 : 128 };
 }
 
 const nothing: FlowsRead = { sockets: 0, flows: 0, troubles: [] };
@@ -143,10 +157,12 @@ function trouble(why: string): FlowsRead {
 /** The same trouble is told once. */
 function sum(one: FlowsRead, other: FlowsRead): FlowsRead {
   const next = one.next ?? other.next;
+  const again = [...(one.again ?? []), ...(other.again ?? [])];
   return {
     sockets: one.sockets + other.sockets,
     flows: one.flows + other.flows,
     troubles: [...new Set([...one.troubles, ...other.troubles])],
+    ...(again.length === 0 ? {} : { again }),
     ...(next === undefined ? {} : { next }),
   };
 }

@@ -52,7 +52,13 @@ const isOutcome = ({ state }: Change): boolean =>
 
 /** Steps that act name the target; those that look or set up do not. */
 const acts = (step: Step): boolean =>
-  step.kind !== 'read-file' && JSON.stringify(step).includes(values.acting || values.target);
+  step.kind !== 'read-file' &&
+  !endsFlows(step) &&
+  JSON.stringify(step).includes(values.acting || values.target);
+
+/** Connections are ended once an addition is over, at a time of its own. */
+const endsFlows = (step: Step): boolean =>
+  step.kind === 'command' && ['ss', 'conntrack'].includes(step.tool);
 
 const runner = (inner: Runner): Runner => {
   return async (step) => {

@@ -1,7 +1,7 @@
 /** Connections that stand when an address is blocked: real ones, of this machine and through it. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
-import { createFlowEnder, type FlowsEnded } from '../../agent/engine/flow-ender.ts';
+import { createFlowEnder, type FlowEnder, type FlowsEnded } from '../../agent/engine/flow-ender.ts';
 import { createRunner } from '../../agent/system/runner.ts';
 import { planFlows } from '../../platform/linux/flows.ts';
 import { nftablesSet } from '../../platform/linux/nftables-set.ts';
@@ -55,6 +55,7 @@ requires(
   let innerName: string;
   let talks: Talks;
   let run: Runner;
+  let ender: FlowEnder | undefined;
 
   beforeEach(async () => {
     hosts = await createHosts();
@@ -66,6 +67,7 @@ requires(
     await hosts.attack(['ip', 'link', 'set', 'lo', 'up']);
   });
   afterEach(async () => {
+    await ender?.close();
     await talks?.close();
     await inner?.close();
     await hosts?.close();
@@ -75,19 +77,14 @@ requires(
     const carried = await createCarrier(driver, run).apply(effects(targets(texts)));
     expect(carried.filter(({ result }) => result !== 'done')).toEqual([]);
   };
-  const end = async (...texts: string[]): Promise<FlowsEnded> => {
-    let said: FlowsEnded | undefined;
-    const ender = createFlowEnder({
-      plan: planFlows,
-      run,
-      ended: (ended) => {
-        said = ended;
-      },
+  const end = (...texts: string[]): Promise<FlowsEnded> =>
+    new Promise((resolve) => {
+      ender = createFlowEnder({ plan: planFlows, run, ended: resolve });
+      ender.end(targets(texts));
     });
-    ender.end(targets(texts));
-    await ender.idle();
-    if (said === undefined) throw new Error('nothing was said');
-    return said;
+  // Until it has looked again: what the inner side sends once more is remembered anew.
+  const isDead = async (talk: Talk): Promise<void> => {
+    await expect.poll(talk.alive, { timeout: 20_000 }).toBe(false);
   };
   const alive = (...all: readonly Talk[]) => Promise.all(all.map((talk) => talk.alive()));
   const bound = (from: string) => (from.includes(':') ? `[${from}]` : from);
@@ -147,7 +144,8 @@ requires(
       expect(ended.flows).toBeGreaterThan(0);
       expect(ended.sockets).toBe(way.isReset ? 1 : 0);
       if (way.isReset) await mine.over;
-      expect(await alive(mine, bystander)).toEqual([false, true]);
+      await isDead(mine);
+      expect(await bystander.alive()).toBe(true);
     });
   }
 
@@ -160,7 +158,8 @@ requires(
     await block('203.0.113.7');
     expect(await alive(mine, bystander)).toEqual([true, true]);
     expect(await end('203.0.113.7')).toMatchObject({ flows: 1, sockets: 0, troubles: [] });
-    expect(await alive(mine, bystander)).toEqual([false, true]);
+    await isDead(mine);
+    expect(await bystander.alive()).toBe(true);
   });
 
   test.each([
@@ -219,10 +218,12 @@ requires(
       return inHost(step);
     };
     const ended = await end(...all);
+    const count = steps.length;
     expect(ended).toMatchObject({ addresses: 1_000, sockets: 2, troubles: [] });
     expect(ended.flows).toBeGreaterThanOrEqual(4);
-    expect(steps.length).toBeLessThanOrEqual(10);
-    expect(await alive(...mine, bystander)).toEqual([false, false, false, false, true]);
+    expect(count).toBeLessThanOrEqual(10);
+    for (const talk of mine) await isDead(talk);
+    expect(await bystander.alive()).toBe(true);
   });
 
   test('without the right to end them it is said that they stand', async () => {

@@ -36,7 +36,7 @@ test('what comes in while it is at work is ended together', async () => {
   release();
   await expect.poll(() => rounds.length).toBe(2);
   release();
-  await ender.idle();
+  await ender.close();
   expect(rounds).toEqual([['203.0.113.1'], ['203.0.113.2', '203.0.113.3']]);
   expect(said).toEqual([
     { addresses: 1, sockets: 1, flows: 0, troubles: [] },
@@ -62,7 +62,7 @@ test('a part that follows is carried out too, and all of it is counted', async (
     },
   });
   ender.end([target('203.0.113.1')]);
-  await ender.idle();
+  await ender.close();
   expect(ran).toEqual(['first', 'second']);
   expect(said).toEqual({
     addresses: 1,
@@ -88,10 +88,64 @@ test('a plan that throws is a trouble, and the next one is carried out', async (
     ended: (ended) => said.push(ended),
   });
   ender.end([target('203.0.113.1')]);
-  await ender.idle();
+  await ender.close();
   ender.end([target('203.0.113.2')]);
-  await ender.idle();
+  await ender.close();
   expect(said.map(({ troubles }) => troubles)).toEqual([['Error: out of order'], []]);
+});
+
+test('those that had connections are looked at again, with pauses, and the others are not', async () => {
+  const rounds: string[][] = [];
+  const said: FlowsEnded[] = [];
+  const flows = [2, 0, 1, 0];
+  const ender = createFlowEnder({
+    plan: (targets) => {
+      rounds.push(targets.map(({ text }) => text));
+      return {
+        steps: [step('conntrack')],
+        read: () => {
+          const found = flows.shift() ?? 0;
+          const again = found === 0 ? {} : { again: [target('203.0.113.9')] };
+          return { sockets: 0, flows: found, troubles: [], ...again };
+        },
+      };
+    },
+    run: async () => fine,
+    ended: (ended) => said.push(ended),
+    pausesMs: [1, 2, 3],
+  });
+  ender.end([target('203.0.113.0/24'), target('198.51.100.1')]);
+  await expect.poll(() => rounds.length).toBe(4);
+  await ender.close();
+  expect(rounds).toEqual([
+    ['203.0.113.0/24', '198.51.100.1'],
+    ['203.0.113.9'],
+    ['203.0.113.9'],
+    ['203.0.113.9'],
+  ]);
+  // A look that finds nothing is no news, but for the first.
+  expect(said.map((ended) => ended.flows)).toEqual([2, 1]);
+});
+
+test('one that is closed looks no more', async () => {
+  let rounds = 0;
+  const ender = createFlowEnder({
+    plan: (again) => {
+      rounds += 1;
+      return {
+        steps: [],
+        read: () => ({ sockets: 0, flows: 1, troubles: [], again }),
+      };
+    },
+    run: async () => fine,
+    ended: () => {},
+    pausesMs: [60_000],
+  });
+  ender.end([target('203.0.113.1')]);
+  await expect.poll(() => rounds).toBe(1);
+  await ender.close();
+  // A timer that was left would hold the process, and the run of the tests, for a minute.
+  expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toEqual([]);
 });
 
 test('only effects that did not stand before are newly made', () => {
