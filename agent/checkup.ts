@@ -5,7 +5,7 @@ import { checks } from '../platform/checks.ts';
 import type { Finding, Question } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import type { Runner, Step } from '../platform/step.ts';
-import { type Composed, compose } from './compose.ts';
+import { compose } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { readConfig } from './config/settings.ts';
@@ -27,6 +27,7 @@ import { configuredResponses } from './notifications.ts';
 import { findResponse, responses } from './policy/responses.ts';
 import { createScripts } from './script/find.ts';
 import { scriptDriver } from './script/settings.ts';
+import type { Settled } from './settle.ts';
 import { groupId } from './system/folders.ts';
 import { lookAtPlace } from './system/place.ts';
 import { checkScriptFile } from './system/script-file.ts';
@@ -53,10 +54,12 @@ export async function examineAll(places: Places): Promise<Report> {
   const { composed, run, missing } = await probe(config);
   const osRelease = await run({ kind: 'read-file', path: '/etc/os-release' });
   const distribution = readDistribution(osRelease.stdout);
-  const states = composed.probes.map(({ driver, usability }) =>
-    driverState(driver, usability, missing(driver), distribution),
-  );
-  const possible = responsesNow(loaded, composed);
+  const states = composed
+    .settled()
+    .probes.map(({ driver, usability }) =>
+      driverState(driver, usability, missing(driver), distribution),
+    );
+  const possible = responsesNow(loaded, composed.settled());
   const scripts = await lookAtScripts(loaded);
   const agent = await askAgent(socket);
   const findings = [
@@ -65,7 +68,7 @@ export async function examineAll(places: Places): Promise<Report> {
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
     ...(await placeFindings(loaded, places, uid)),
     ...scriptFindings(scripts),
-    ...(await answers(run, questions(composed))),
+    ...(await answers(run, questions(composed.settled()))),
   ];
   return {
     ok: !findings.some(({ level }) => level === 'problem'),
@@ -121,7 +124,7 @@ async function probe(config: Loaded['config']) {
     adornments: { runner: noting },
   });
   const missing = (driver: string): string[] => {
-    const found = composed.probes.find((one) => one.driver === driver);
+    const found = composed.settled().probes.find((one) => one.driver === driver);
     const kind = kinds.find(({ name }) => name === driver);
     const steps = kind?.make(found?.instance.settings ?? {}).probe.steps ?? [];
     return [...new Set(steps.flatMap(toolOf).filter((tool) => absent.has(tool)))];
@@ -140,7 +143,7 @@ function candidatesOf({ config }: Loaded, response: string): readonly string[] {
   return config.drivers.get(response) ?? known;
 }
 
-function responsesNow({ config }: Loaded, { chosen }: Composed): ResponseState[] {
+function responsesNow({ config }: Loaded, { chosen }: Settled): ResponseState[] {
   return responses.map(({ name, target }): ResponseState => {
     const choice = chosen.get(name);
     return {
@@ -216,7 +219,7 @@ async function placeFindings({ config }: Loaded, places: Places, uid: number): P
 }
 
 /** The checks of the machine, and what the usable drivers want to know of it. */
-function questions({ probes }: Composed): Question<readonly Finding[]>[] {
+function questions({ probes }: Settled): Question<readonly Finding[]>[] {
   const own = probes.flatMap(({ driver, instance, usability }) => {
     const kind = kinds.find(({ name }) => name === driver);
     const question = kind?.make(instance.settings).diagnose;

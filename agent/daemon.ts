@@ -1,18 +1,21 @@
 /** The running agent: open, probe, recover, listen, stop. */
+import { createAnswer } from './answer.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { startChores } from './engine/chores.ts';
-import { ArError } from './errors.ts';
+import { ArError, describeError } from './errors.ts';
 import { ask } from './intake/client.ts';
-import type { Answer } from './intake/connection.ts';
+import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
 import { knownNames } from './known-names.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { createManagerLog, type ManagerLog } from './observe/manager-log.ts';
-import { describeAction, describeOutcome } from './reply.ts';
+import { createCommands } from './policy/commands.ts';
+import { createReload, type Reload } from './reload.ts';
 import { createReporter } from './report.ts';
 import { type LaterReporter, reportLater } from './report-later.ts';
+import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { version } from './version.ts';
@@ -25,6 +28,8 @@ export interface Places {
 }
 
 export interface Agent {
+  /** Reads the configuration anew. Never rejects: a broken one is logged, and the old one stays. */
+  hangUp(): Promise<void>;
   /** Finishes what is in work and ends; effects stay, or go, as configured. */
   stop(): Promise<void>;
 }
@@ -61,12 +66,18 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
     );
     const report = reportLater(createReporter(log, managerLog));
     const composed = await compose({ config, state, report, adornments, watching: true });
-    logStart(log, loaded, composed, state);
+    logStart(log, loaded, composed.settled(), state);
     await composed.flow.recover({ adopt: composed.journal.isNew });
-    const server = await openSocket(socket, loaded, composed, log);
-    const chores = startAgentChores(loaded, composed, log);
+    const reload = createReload({ places, composed, log });
+    const server = await openSocket({ path: socket, composed, reload, log });
+    const chores = startAgentChores(composed, log);
     log.info({ socket }, 'ready');
-    return { stop: () => stop({ loaded, composed, server, chores, log, report, managerLog }) };
+    const hangUp = () =>
+      reload().then(
+        () => {},
+        (error) => log.error(describeError(error), 'the configuration stays as it was'),
+      );
+    return { hangUp, stop: () => stop({ composed, server, chores, log, report, managerLog }) };
   } catch (error) {
     log.flush();
     throw error;
@@ -93,46 +104,45 @@ async function isListenedOn(socket: string): Promise<boolean> {
   }
 }
 
-function logStart(log: Log, loaded: Loaded, { probes, choices }: Composed, state: string): void {
+function logStart(log: Log, loaded: Loaded, { probes, choices }: Settled, state: string): void {
   log.info({ version, config: loaded.file ?? 'defaults', state }, 'starting');
   for (const warning of loaded.warnings) log.warn({ warning }, 'configuration');
   for (const { driver, usability } of probes) log.debug({ driver, ...usability }, 'probed');
   for (const why of choices) log.info({ why }, 'chosen');
 }
 
-async function openSocket(
-  path: string,
-  { config }: Loaded,
-  composed: Composed,
-  log: Log,
-): Promise<SocketServer> {
+interface Opening {
+  readonly path: string;
+  readonly composed: Composed;
+  readonly reload: Reload;
+  readonly log: Log;
+}
+
+async function openSocket({ path, composed, reload, log }: Opening): Promise<SocketServer> {
+  const { config } = composed.settled();
   const gid = await groupId(config.socketGroup);
   const startedAt = composed.clock.now();
+  const commands = createCommands(() => {
+    const { commands: definitions, repeatedOffenderSeconds } = composed.settled().config;
+    return { arConf: new Map(), definitions, repeatedOffenderSeconds };
+  });
   const server = await listen({
     path,
     ...(gid === undefined ? {} : { groupId: gid }),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,
     onTrouble: (what) => log.warn({ what }, 'intake'),
-    answer: createAnswer(composed, () =>
-      describeStatus(composed, { startedAt, connections: server.connections() }),
-    ),
+    parse: (line) => parseLine(line, commands),
+    answer: createAnswer(composed, {
+      status: () => describeStatus(composed, { startedAt, connections: server.connections() }),
+      reload,
+      triggered: () => [],
+    }),
   });
   return server;
 }
 
-function createAnswer({ flow, journal }: Composed, status: () => object): Answer {
-  return ({ ask: wish }) => {
-    if (wish.kind === 'act') return flow.accept(wish.request).then(describeOutcome);
-    return Promise.try(() => {
-      if (wish.kind === 'status') return { ok: true, ...status() };
-      const actions = journal.list(wish.which, wish.limit).map(describeAction);
-      return { ok: true, actions, held: journal.liveCount() };
-    });
-  };
-}
-
-function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed, log: Log) {
+function startAgentChores({ flow, journal, clock, settled }: Composed, log: Log) {
   const reconcile = async (): Promise<void> => {
     const inUse = flow.desks().filter((desk) => desk.inUse());
     await Promise.all(inUse.map((desk) => desk.reconcile(false)));
@@ -145,15 +155,15 @@ function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed
     for (const desk of flow.desks()) desk.deadlinesMoved();
   };
   const prune = (): void => {
-    const before = clock.now() - config.history.keepDays * dayMs;
-    const entries = journal.prune(before, config.history.keepEntries);
+    const { keepDays, keepEntries } = settled().config.history;
+    const entries = journal.prune(clock.now() - keepDays * dayMs, keepEntries);
     if (entries > 0) log.info({ entries }, 'old history removed');
   };
   const secondLook = setTimeout(() => void reconcile(), secondLookAfterMs);
   const chores = startChores(
     [
       { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },
-      { name: 'reconcile', everySeconds: config.reconcileEverySeconds, work: reconcile },
+      { name: 'reconcile', everySeconds: settled().config.reconcileEverySeconds, work: reconcile },
       {
         name: 'checkpoint',
         everySeconds: checkpointEverySeconds,
@@ -173,7 +183,6 @@ function startAgentChores({ config }: Loaded, { flow, journal, clock }: Composed
 }
 
 interface Running {
-  readonly loaded: Loaded;
   readonly composed: Composed;
   readonly server: SocketServer;
   readonly chores: { stop(): void };
@@ -183,10 +192,11 @@ interface Running {
 }
 
 async function stop(running: Running): Promise<void> {
-  const { loaded, composed, server, chores, log, report, managerLog } = running;
+  const { composed, server, chores, log, report, managerLog } = running;
   const { flow, journal } = composed;
-  const revert = loaded.config.onStop === 'revert';
-  log.info({ held: journal.liveCount(), onStop: loaded.config.onStop }, 'stopping');
+  const { onStop } = composed.settled().config;
+  const revert = onStop === 'revert';
+  log.info({ held: journal.liveCount(), onStop }, 'stopping');
   chores.stop();
   const stopped = flow.stop({ revert });
   await server.close();

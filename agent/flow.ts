@@ -160,10 +160,11 @@ export function createFlow(stages: Stages): Flow {
     if (request.dryRun === true) {
       return desk.plan(request, decision, choose(decision).why);
     }
-    const { verb, origin, managerLine, forget } = request;
+    const { verb, origin, managerLine, logged, forget } = request;
     const timeoutSeconds = definition.stateful ? request.timeoutSeconds : undefined;
-    const wish = { verb, response, target, instance, timeoutSeconds, facts, origin, managerLine };
-    return carryOut(ways, { ...wish, forget }, others);
+    const told = { origin, managerLine, logged };
+    const order = { verb, response, target, instance, timeoutSeconds, facts, forget, ...told };
+    return carryOut(ways, order, others);
   };
 
   const ways: Ways = {

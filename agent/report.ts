@@ -11,9 +11,9 @@ const troublesAtMost = 1_000;
 /** Tells what happened to the agent's own log and, where a manager asked, to the manager's. */
 export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
   const troublesTold = new Set<string>();
-  const removed = (action: Action, why: string): void => {
+  const removed = (action: Action, why: string, logged = false): void => {
     log.info({ ...factsOf(action), trouble: action.trouble }, why);
-    const line = managerLineOf(action);
+    const line = logged ? undefined : managerLineOf(action);
     if (line !== undefined) managerLog.removed(line);
   };
   const failed = (order: Order, error: ArError): void => {
@@ -25,12 +25,12 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
     if (line !== undefined) managerLog.failed(line, error.message);
   };
   return {
-    refused: ({ verb, response, origin, managerLine }, error) => {
+    refused: ({ verb, response, origin, managerLine, logged }, error) => {
       const { dialect, by, ruleId } = origin;
       log.warn({ verb, response, dialect, by, ruleId, ...describeError(error) }, 'refused');
       // The name of an unknown response is a stranger's text, and would begin the manager's lines.
       const known = !(error instanceof ArError && error.code === 'response-unknown');
-      if (managerLine !== undefined && known) {
+      if (managerLine !== undefined && logged !== true && known) {
         managerLog.failed(managerLine, describeError(error).message);
       }
     },
@@ -50,7 +50,7 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         log.info({ ...factsOf(action), refreshed, trouble: action.trouble }, kind);
         const line = managerLineOf(order);
         if (line !== undefined) managerLog.added(line, action.target.text);
-      } else removed(action, hasExpired(action, order) ? 'expired' : kind);
+      } else removed(action, hasExpired(action, order) ? 'expired' : kind, order.logged);
     },
     repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
       for (const action of ended) removed(action, 'ended while nobody watched');
@@ -84,8 +84,9 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
 }
 
 /** A script can be one that writes active-responses.log itself. */
-function managerLineOf({ managerLine, instance }: Order | Action): string | undefined {
-  return instance.settings['log'] === 'no' ? undefined : managerLine;
+function managerLineOf(of: Order | Action): string | undefined {
+  const isWritten = of.instance.settings['log'] === 'no' || ('logged' in of && of.logged === true);
+  return isWritten ? undefined : of.managerLine;
 }
 
 /** The timetable also brings back what a person deleted and a tool did not take back at once. */

@@ -3,10 +3,11 @@ import { version } from './version.ts';
 
 /** The state of the agent, as `status` tells it. */
 export function describeStatus(
-  { flow, journal, clock, probes, choices }: Composed,
+  { flow, journal, clock, settled }: Composed,
   { startedAt, connections }: { readonly startedAt: number; readonly connections: number },
 ): object {
   const desks = flow.desks();
+  const { probes, choices } = settled();
   const drivers = probes.map(({ driver, usability }) => {
     const trouble = desks
       .filter((desk) => desk.instance.driver === driver)

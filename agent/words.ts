@@ -7,7 +7,7 @@ import type { Target } from '../platform/target.ts';
 
 /** Who asked, in which dialect, and what for. Kept with the action and shown by `ar-exec list`. */
 export interface Origin {
-  readonly dialect: 'native' | 'wazuh4' | 'recovered';
+  readonly dialect: 'native' | 'ossec' | 'wazuh4' | 'wazuh5' | 'alert' | 'recovered';
   /** A person, a manager's node, a script: what the request says of itself. */
   readonly by?: string | undefined;
   /** Why, in words; for an alert its rule's description. */
@@ -20,7 +20,8 @@ export interface Origin {
  * One `add` or `delete`, normalised from any dialect, its data not yet checked.
  *
  * `timeoutSeconds` absent = held until deleted. `managerLine` is the message as a manager's own
- * executable would have received it; it goes to active-responses.log.
+ * executable would have received it; it goes to active-responses.log. Of OSSEC it is the words of its
+ * command line, the executable before them.
  */
 export interface Request {
   readonly verb: 'add' | 'delete';
@@ -41,6 +42,8 @@ export interface Request {
   readonly timeoutSeconds?: number | undefined;
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
+  /** Whoever asks writes active-responses.log for this request; what comes of it later is ours. */
+  readonly logged?: boolean | undefined;
   /** The address has to be a single host: it comes from data that a stranger can write. */
   readonly hostOnly?: boolean | undefined;
   /** Skips the never-block list; only the native dialect, behind the socket's permissions, has it. */
@@ -49,6 +52,56 @@ export interface Request {
   readonly forget?: boolean | undefined;
   /** Answers with the steps instead of taking them. */
   readonly dryRun?: boolean | undefined;
+}
+
+/** `<command>`: a name that managers ask by, and what it stands for. */
+export interface CommandDefinition {
+  readonly name: string;
+  /** A response's name, with or without an ending, or a file in the response folder. */
+  readonly executable: string;
+  /** Data that an alert has to carry for the command to make sense. */
+  readonly expect: readonly ('srcip' | 'user' | 'filename')[];
+  /** Whether it can be undone. */
+  readonly timeoutAllowed: boolean;
+  readonly extraArgs: readonly string[];
+}
+
+/** `<active-response>`: when and where a command runs. Every condition that is given has to hold. */
+export interface ActiveResponse {
+  readonly command: CommandDefinition;
+  readonly disabled: boolean;
+  /** Where, seen from the agent whose event raised the alert. */
+  readonly location: 'local' | 'server' | 'defined-agent' | 'all';
+  /** For `defined-agent`. */
+  readonly agentIds: readonly string[];
+  /** The lowest level of the rule. */
+  readonly level?: number | undefined;
+  /** Any of them. */
+  readonly ruleGroups?: readonly string[] | undefined;
+  /** Any of them. */
+  readonly ruleIds?: readonly string[] | undefined;
+  /** Absent = held until deleted. */
+  readonly timeoutSeconds?: number | undefined;
+}
+
+/** What a manager's name for a response stands for here. */
+export interface CommandMeaning {
+  /** A response's name, or a file in the response folder. */
+  readonly executable: string;
+  /** Absent = held until deleted. */
+  readonly timeoutSeconds?: number | undefined;
+  readonly extraArgs?: readonly string[] | undefined;
+}
+
+/** The names by which managers ask: from `ar.conf`, and from `<command>` in the configuration. */
+export interface Commands {
+  /** What a name in a manager's message stands for; undefined when nothing here defines it. */
+  find(name: string): CommandMeaning | undefined;
+  /**
+   * The seconds after which whatever an executable did is to be over at the latest; undefined when it
+   * may have no end, or nothing is known. For those who ask without saying how long.
+   */
+  longest(executable: string): number | undefined;
 }
 
 /** Which driver, set up how: what an effect is undone with later. */
@@ -67,6 +120,7 @@ export interface Order {
   readonly facts?: Facts | undefined;
   readonly origin: Origin;
   readonly managerLine?: string | undefined;
+  readonly logged?: boolean | undefined;
   readonly forget?: boolean | undefined;
   /** If it fails, another driver is asked: nobody is told of the failure yet. */
   readonly tryElsewhere?: boolean | undefined;

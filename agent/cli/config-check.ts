@@ -16,7 +16,8 @@ export const configCommand: CommandModule<object, CommonFlags> = {
     const { config: file } = placesOf(flags);
     const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
     const { composeInMemory } = await import('./direct.ts');
-    const { choices } = await composeInMemory({ ...flags });
+    const composed = await composeInMemory({ ...flags });
+    const { choices } = composed.settled();
     const source = loaded.file ?? 'no file: everything has its default';
     if (flags.json) {
       const { drivers, neverBlock, ...rest } = loaded.config;

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs';
+import type { Agent } from '../daemon.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 
 export const runCommand: CommandModule<object, CommonFlags> = {
@@ -17,9 +18,10 @@ export const runCommand: CommandModule<object, CommonFlags> = {
       process.once('SIGTERM', () => resolve());
       process.once('SIGINT', () => resolve());
     });
+    let agent: Agent | undefined;
     // Who closed the terminal or rotates logs did not ask the agent to stop.
-    process.on('SIGHUP', () => {});
-    const agent = await startAgent(placesOf(flags));
+    process.on('SIGHUP', () => void agent?.hangUp());
+    agent = await startAgent(placesOf(flags));
     await stopAsked;
     await agent.stop();
   },

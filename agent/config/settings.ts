@@ -1,4 +1,5 @@
 import type { AddressTarget } from '../../platform/target.ts';
+import type { ActiveResponse, CommandDefinition } from '../words.ts';
 import { readManagerPart } from './manager-part.ts';
 import type { Notification } from './notifications.ts';
 import { neverEnded, quarantineRoots } from './path-defaults.ts';
@@ -26,6 +27,14 @@ export interface Config {
   readonly neverBlock: readonly AddressTarget[];
   /** The managers, as written: addresses or host names. They are never blocked either. */
   readonly managers: readonly string[];
+  /** The manager's `<command>`s. Default: none. */
+  readonly commands: readonly CommandDefinition[];
+  /** The manager's `<active-response>`s that name a command. Default: none. */
+  readonly activeResponses: readonly ActiveResponse[];
+  /** Whether the manager's file turns active responses off on this machine. Default false. */
+  readonly activeResponseDisabled: boolean;
+  /** How long the second, third … offence of the same target is answered. Default: like the first. */
+  readonly repeatedOffenderSeconds: readonly number[];
   /** The shortest prefix length that a block may have, IPv4. Default 16. */
   readonly widestPrefixIpv4: number;
   /** The same, IPv6. Default 32. */
@@ -174,6 +183,10 @@ export function readConfig(
   const config: Config = {
     neverBlock: withoutRepeats([...ours.neverBlock, ...manager.neverBlock]),
     managers: manager.managers,
+    commands: [],
+    activeResponses: [],
+    activeResponseDisabled: false,
+    repeatedOffenderSeconds: [],
     widestPrefixIpv4: valueOr(settings.widestPrefixIpv4),
     widestPrefixIpv6: valueOr(settings.widestPrefixIpv6),
     drivers: ours.drivers,

@@ -5,6 +5,9 @@ import type { Request } from '../words.ts';
 export type Ask =
   | { readonly kind: 'act'; readonly request: Request }
   | { readonly kind: 'list'; readonly which: 'live' | 'ended'; readonly limit: number }
+  /** An alert, for the configuration to say what follows from it. */
+  | { readonly kind: 'alert'; readonly alert: object; readonly dryRun: boolean }
+  | { readonly kind: 'reload' }
   | { readonly kind: 'status' };
 
 /** One line, understood. Without an id it is answered in its turn. */

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import { ArError, describeError } from '../errors.ts';
 import type { Message, Refused } from './ask.ts';
 import type { Partial } from './line-parser.ts';
-import { parseLine } from './message.ts';
 
 export interface ConnectionLimits {
   /** Requests of one connection that may be in work; more are left in the socket until some are done. */
@@ -15,6 +14,9 @@ export interface ConnectionLimits {
 
 /** The members of a reply besides `id`. */
 export type Answer = (message: Message) => Promise<object>;
+
+/** Turns a line into a message. Never throws. */
+export type Parse = (line: string) => Message | Refused;
 
 /**
  * One peer: its lines become messages, each message gets exactly one reply line. A message with an id
@@ -34,8 +36,10 @@ export interface Connection {
 export function createConnection(
   socket: Socket,
   limits: ConnectionLimits,
-  answer: Answer,
+  { parse, answer }: { readonly parse: Parse; readonly answer: Answer },
 ): Connection {
+  const messageOf = (next: string | ArError): Message | Refused =>
+    typeof next === 'string' ? parse(next) : { error: next };
   let inWork = 0;
   let out: string[] = [];
   let ending = false;
@@ -183,10 +187,6 @@ export function createConnection(
     },
     busy: () => inWork > 0 || out.length > 0 || backlog.length > 0,
   };
-}
-
-function messageOf(next: string | ArError): Message | Refused {
-  return typeof next === 'string' ? parseLine(next) : { error: next };
 }
 
 interface Turn {

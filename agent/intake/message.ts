@@ -1,10 +1,15 @@
 import { ArError } from '../errors.ts';
+import type { Commands, Request } from '../words.ts';
 import type { Message, Refused } from './ask.ts';
 import { parseNative } from './dialects/native.ts';
-import { isWazuh4, parseWazuh4 } from './dialects/wazuh4.ts';
+import * as wazuh4 from './dialects/wazuh4.ts';
+import * as wazuh5 from './dialects/wazuh5.ts';
+
+/** Where nothing is configured that managers would ask for by a name of its own. */
+export const noCommands: Commands = { find: () => undefined, longest: () => undefined };
 
 /** Turns a line of any dialect into a message. Never throws. */
-export function parseLine(line: string): Message | Refused {
+export function parseLine(line: string, commands: Commands = noCommands): Message | Refused {
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -16,7 +21,7 @@ export function parseLine(line: string): Message | Refused {
     return { error: invalid('a request is a JSON object') };
   }
   try {
-    return isWazuh4(value) ? parseWazuh4(value) : parseNative(value);
+    return parseObject(value, commands);
   } catch (error) {
     const id = 'id' in value ? value.id : undefined;
     return {
@@ -24,6 +29,16 @@ export function parseLine(line: string): Message | Refused {
       error: error instanceof ArError ? error : invalid(String(error), error),
     };
   }
+}
+
+function parseObject(value: object, commands: Commands): Message {
+  if (wazuh4.isWazuh4(value)) return act(wazuh4.fromManager(value, commands));
+  if (wazuh5.isWazuh5(value)) return act(wazuh5.fromManager(value));
+  return parseNative(value, commands);
+}
+
+function act(request: Request): Message {
+  return { ask: { kind: 'act', request } };
 }
 
 function invalid(message: string, cause?: unknown): ArError {

@@ -3,7 +3,13 @@ import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { IPCModule, type Server } from 'node-ipc';
 import { ArError } from '../errors.ts';
-import { type Answer, type Connection, createConnection, failure } from './connection.ts';
+import {
+  type Answer,
+  type Connection,
+  createConnection,
+  failure,
+  type Parse,
+} from './connection.ts';
 import { createLineParser, type LineFrame, type Partial } from './line-parser.ts';
 
 export interface ServerOptions {
@@ -14,6 +20,7 @@ export interface ServerOptions {
   readonly messageBytes: number;
   /** How long a peer may take to finish a line it began, or to read its replies. Default 30 s. */
   readonly patienceMs?: number;
+  readonly parse: Parse;
   readonly answer: Answer;
   /** A connection that was refused, a fault of a socket: for the log, nothing to be done. */
   onTrouble(what: string): void;
@@ -85,7 +92,7 @@ function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Serv
     }
     const patienceMs = options.patienceMs ?? defaultPatienceMs;
     const limits = { inWork, unreadBytes, patienceMs };
-    const connection = createConnection(socket, limits, options.answer);
+    const connection = createConnection(socket, limits, options);
     open.set(socket, connection);
     socket.once('end', () => connection.ended());
     socket.once('close', () => {

@@ -113,7 +113,8 @@ function eventOf(script: Script, subject: Subject): Document {
 }
 
 function parse(line: string | undefined): Document | undefined {
-  return line === undefined ? undefined : asDocument(JSON.parse(line));
+  // OSSEC sends words, from which a message has to be made like any other.
+  return line?.startsWith('{') ? asDocument(JSON.parse(line)) : undefined;
 }
 
 function asDocument(value: unknown): Document | undefined {

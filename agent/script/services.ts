@@ -9,7 +9,7 @@ import { createScriptRunner, type ScriptRunner } from '../system/run-script.ts';
 import { toolFolders } from '../system/runner.ts';
 import type { Request } from '../words.ts';
 import type { ScriptServices } from './bench.ts';
-import { createScripts } from './find.ts';
+import { createScripts, type Scripts } from './find.ts';
 import { scriptDriver } from './settings.ts';
 import { createTurns } from './turns.ts';
 
@@ -22,30 +22,45 @@ export interface ScriptParts {
   define(request: Request): Promise<ResponseDefinition>;
 }
 
-/** Everything about scripts, as configured. `adorn` is put around what runs them. */
+/**
+ * Everything about scripts, as configured; `config` is asked each time. `adorn` is put around what
+ * runs them.
+ */
 export function createScriptParts(
-  config: Config,
+  config: () => Config,
   journal: Journal,
   adorn: (inner: ScriptRunner) => ScriptRunner = (inner) => inner,
 ): ScriptParts {
-  const folder = config.scriptsFolder ?? defaultPaths().scriptsFolder;
   const holder = (name: string) =>
     journal
       .instances()
       .find(({ driver, settings }) => driver === scriptDriver && settings['name'] === name);
-  const scripts = createScripts(folder, config.scripts, holder);
+  let made:
+    | { readonly from: Config; readonly folder: string; readonly scripts: Scripts }
+    | undefined;
+  /** The same until the configuration is another one: desks are found by what it hands out. */
+  const scriptsNow = () => {
+    const from = config();
+    if (made?.from !== from) {
+      const folder = from.scriptsFolder ?? defaultPaths().scriptsFolder;
+      made = { from, folder, scripts: createScripts(folder, from.scripts, holder) };
+    }
+    return made;
+  };
   return {
     services: {
       run: adorn(createScriptRunner(toolFolders)),
-      turns: createTurns(config.limits.scriptsAtOnce),
+      turns: createTurns(config().limits.scriptsAtOnce),
       limits: (response) => {
-        const declared = config.scripts.get(response);
-        const seconds = declared?.timeLimitSeconds ?? config.scriptTimeLimitSeconds;
+        const { scripts, scriptTimeLimitSeconds } = config();
+        const declared = scripts.get(response);
+        const seconds = declared?.timeLimitSeconds ?? scriptTimeLimitSeconds;
         return { timeLimitMs: seconds * 1_000, atOnce: declared?.atOnce ?? eachAtOnce };
       },
       endLeftovers,
     },
     define: async (request) => {
+      const { folder, scripts } = scriptsNow();
       const found = await scripts.define(request);
       if (found !== undefined) return found;
       const builtIn = responses.flatMap(({ name, aliases = [] }) => [name, ...aliases]);

@@ -39,7 +39,7 @@ export function fromSettings(settings: Settings): Script {
 }
 
 /** What `auto` means for a request is what the manager that asks would have done. */
-export function mannerOf(dialect: Dialect, _origin: Origin['dialect']): Manner {
+export function mannerOf(dialect: Dialect, origin: Origin['dialect']): Manner {
   switch (dialect) {
     case 'argv':
       return { dialect: 'argv', handshake: 'none', wordsForShell: false };
@@ -50,7 +50,8 @@ export function mannerOf(dialect: Dialect, _origin: Origin['dialect']): Manner {
     case 'wcs':
       return { dialect: 'wcs', handshake: 'possible', wordsForShell: false };
     case 'auto':
-      // Those that ask so far, a Wazuh manager from 4.2 on and our own protocol, mean JSON.
+      if (origin === 'ossec') return mannerOf('argv', origin);
+      if (origin === 'wazuh5') return mannerOf('wcs', origin);
       return { dialect: 'json', handshake: 'possible', wordsForShell: true };
   }
 }

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseLine } from '../../agent/intake/message.ts';
 import { listen, type SocketServer } from '../../agent/intake/server.ts';
 
 const patienceMs = 100;
@@ -23,6 +24,7 @@ beforeEach(async () => {
     connections: 2,
     messageBytes: 65_536,
     patienceMs,
+    parse: parseLine,
     answer: () => answer(),
     onTrouble: () => {},
   });

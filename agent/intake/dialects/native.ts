@@ -1,8 +1,11 @@
 import * as v from 'valibot';
 import type { Facts } from '../../../platform/driver.ts';
 import { ArError } from '../../errors.ts';
-import type { Request } from '../../words.ts';
+import type { Commands, Request } from '../../words.ts';
 import type { Message } from '../ask.ts';
+import * as ossec from './ossec.ts';
+import * as wazuh4 from './wazuh4.ts';
+import * as wazuh5 from './wazuh5.ts';
 
 const text = (longest: number) =>
   v.custom<string>(
@@ -59,6 +62,20 @@ const schemas = {
     history: v.optional(v.boolean()),
     limit: v.optional(v.pipe(integer, v.minValue(1), v.maxValue(1_000_000))),
   }),
+  alert: v.strictObject({
+    id,
+    command: v.literal('alert'),
+    alert: v.looseObject({}),
+    dryRun: v.optional(v.boolean()),
+  }),
+  call: v.strictObject({
+    id,
+    command: v.literal('call'),
+    program: text(4_096),
+    message: v.optional(v.looseObject({})),
+    words: v.optional(v.array(text(65_536))),
+  }),
+  reload: v.strictObject({ id, command: v.literal('reload') }),
   status: v.strictObject({ id, command: v.literal('status') }),
 };
 
@@ -66,12 +83,17 @@ type Command = keyof typeof schemas;
 type NativeMessage = { [Key in Command]: v.InferOutput<(typeof schemas)[Key]> }[Command];
 
 /** Understands a message of ar-exec's own protocol. Throws `message-invalid`. */
-export function parseNative(value: object): Message {
+export function parseNative(value: object, commands: Commands): Message {
   const message = check(value);
   const { id } = message;
   switch (message.command) {
     case 'status':
-      return { id, ask: { kind: 'status' } };
+    case 'reload':
+      return { id, ask: { kind: message.command } };
+    case 'alert':
+      return { id, ask: { kind: 'alert', alert: message.alert, dryRun: message.dryRun ?? false } };
+    case 'call':
+      return { id, ask: { kind: 'act', request: fromCall(message, commands) } };
     case 'list': {
       const which = message.history === true ? 'ended' : 'live';
       return { id, ask: { kind: 'list', which, limit: message.limit ?? 1_000 } };
@@ -91,6 +113,25 @@ function check(value: object): NativeMessage {
   const [issue] = parsed.issues;
   const path = v.getDotPath(issue);
   throw invalid(path === null ? issue.message : `member "${path}": ${issue.message}`);
+}
+
+/**
+ * What an executable of ours was told by a manager's execd, which started it as `program`. It writes
+ * active-responses.log itself.
+ */
+function fromCall(
+  { program, message, words = [] }: v.InferOutput<(typeof schemas)['call']>,
+  commands: Commands,
+): Request {
+  const name = program.slice(program.lastIndexOf('/') + 1);
+  if (message === undefined) {
+    const request = ossec.fromExecd(words, { name, path: program, commands });
+    return { ...request, logged: true };
+  }
+  const request = wazuh5.isWazuh5(message)
+    ? wazuh5.fromExecd(message, name)
+    : wazuh4.fromExecd(message, name, commands);
+  return { ...request, logged: true };
 }
 
 function toRequest(message: Extract<NativeMessage, { response: string }>): Request {

@@ -5,6 +5,7 @@ import type {
   TidyQuarantineStep,
 } from '../../../platform/step.ts';
 import { examineFile } from './examine-file.ts';
+import { isSameFile, statOf } from './file-state.ts';
 import { putBackFile } from './put-back-file.ts';
 import { TookTooLong } from './read-bytes.ts';
 import { inTurn, listStore, openStore } from './store.ts';
@@ -44,7 +45,13 @@ async function tidy({ path, names }: TidyQuarantineStep): Promise<void> {
     // Asked again: what was left over may be in use by now.
     const { leftovers } = await listStore(path);
     for (const name of names) {
-      if (leftovers.includes(name)) await store.remove(name, 'intent', 'part');
+      if (!leftovers.includes(name)) continue;
+      // Cut off after the file was put back: a second name of it may be here, and nothing else is.
+      const moved = await statOf(store.path(name, 'moved'));
+      const state = (await store.read(name))?.state;
+      if (state !== undefined && isSameFile(moved, state)) await store.remove(name, 'moved');
+      await store.remove(name, 'part');
+      await store.remove(name, 'intent', 'json');
     }
   } finally {
     await store.close();

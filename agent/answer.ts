@@ -1,0 +1,49 @@
+import type { Composed } from './compose.ts';
+import { describeError } from './errors.ts';
+import type { Answer } from './intake/connection.ts';
+import { describeAction, describeOutcome } from './reply.ts';
+import type { Request } from './words.ts';
+
+/** What besides the stages has an answer. */
+export interface Services {
+  status(): object;
+  /** Reads the configuration anew. Resolves with what there is to say about it; throws `config-invalid`. */
+  reload(): Promise<object>;
+  /** What follows from an alert, as the configuration has it. */
+  triggered(alert: object): readonly Request[];
+}
+
+/** Answers whatever can be asked of the agent. */
+export function createAnswer({ flow, journal }: Composed, services: Services): Answer {
+  return ({ ask }) => {
+    if (ask.kind === 'act') return flow.accept(ask.request).then(describeOutcome);
+    return Promise.try(async () => {
+      switch (ask.kind) {
+        case 'status':
+          return { ok: true, ...services.status() };
+        case 'reload':
+          return { ok: true, ...(await services.reload()) };
+        case 'alert':
+          return { ok: true, responses: await respond(services.triggered(ask.alert), ask.dryRun) };
+        case 'list': {
+          const actions = journal.list(ask.which, ask.limit).map(describeAction);
+          return { ok: true, actions, held: journal.liveCount() };
+        }
+      }
+    });
+  };
+
+  /** One that is refused, or fails, is no reason to keep the others from being carried out. */
+  async function respond(requests: readonly Request[], dryRun: boolean): Promise<object[]> {
+    return Promise.all(
+      requests.map(async (request) => {
+        const asked = dryRun ? { ...request, dryRun } : request;
+        try {
+          return describeOutcome(await flow.accept(asked));
+        } catch (error) {
+          return { ok: false, response: request.response, ...describeError(error) };
+        }
+      }),
+    );
+  }
+}

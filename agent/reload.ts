@@ -1,0 +1,63 @@
+/** Reading the configuration anew while the agent runs. */
+import type { Composed } from './compose.ts';
+import { loadConfig } from './config/load.ts';
+import type { Config } from './config/settings.ts';
+import { knownNames } from './known-names.ts';
+import type { Log } from './observe/log.ts';
+
+export interface Reloaded {
+  readonly file: string | null;
+  readonly warnings: readonly string[];
+  /** Settings that are other ones now, and count from the next start of the agent. */
+  readonly nextStart: readonly string[];
+}
+
+/**
+ * Reads the configuration anew and goes by it. Rejects with `config-invalid` when it is broken; then
+ * everything stays as it was.
+ */
+export type Reload = () => Promise<Reloaded>;
+
+interface ReloadOptions {
+  readonly places: { readonly config?: string };
+  readonly composed: Composed;
+  readonly log: Log;
+}
+
+export function createReload({ places, composed, log }: ReloadOptions): Reload {
+  const reload = async (): Promise<Reloaded> => {
+    const file = places.config === undefined ? {} : { file: places.config };
+    const before = composed.settled().config;
+    const loaded = await loadConfig({ ...file, known: knownNames });
+    await composed.reload(loaded.config);
+    const nextStart = changedForNextStart(before, loaded.config);
+    for (const warning of loaded.warnings) log.warn({ warning }, 'configuration');
+    log.info({ config: loaded.file ?? 'defaults', nextStart }, 'configuration read anew');
+    for (const why of composed.settled().choices) log.info({ why }, 'chosen');
+    return { file: loaded.file ?? null, warnings: loaded.warnings, nextStart };
+  };
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const next = last.then(reload);
+    last = next.catch(() => {});
+    return next;
+  };
+}
+
+/** What is opened or started once. */
+const once: readonly [element: string, read: (config: Config) => unknown][] = [
+  ['socket_group', (config) => config.socketGroup],
+  ['limits/connections', ({ limits }) => limits.connections],
+  ['limits/message_bytes', ({ limits }) => limits.messageBytes],
+  ['limits/pending_requests', ({ limits }) => limits.pendingRequests],
+  ['limits/scripts_at_once', ({ limits }) => limits.scriptsAtOnce],
+  ['log_level', (config) => config.logLevel],
+  ['log_file', (config) => config.logFile],
+  ['active_responses_log', (config) => config.activeResponsesLog],
+  ['dbus_socket', (config) => config.dbusSocket],
+  ['reconcile_every', (config) => config.reconcileEverySeconds],
+];
+
+function changedForNextStart(before: Config, after: Config): string[] {
+  return once.flatMap(([element, read]) => (read(before) === read(after) ? [] : [element]));
+}

@@ -1,0 +1,90 @@
+/** What a configuration comes to on this machine. It is made anew when the configuration is. */
+import type { Driver, DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
+import { drivers, oneShots } from '../platform/index.ts';
+import type { Runner } from '../platform/step.ts';
+import { type Choosing, createChoosing } from './choosing.ts';
+import { createEndpoints } from './config/notification-secrets.ts';
+import type { Config } from './config/settings.ts';
+import { driverSettings } from './driver-settings.ts';
+import { type Choice, choose } from './engine/choose.ts';
+import { configuredResponses } from './notifications.ts';
+import { createGuard, type Guard, type Protected } from './policy/guard.ts';
+import { findResponse, type ResponseDefinition, responses } from './policy/responses.ts';
+import { createEssentials } from './system/machine.ts';
+import type { Endpoints, Instance } from './words.ts';
+
+/** A driver or one-shot: what its probe said, and how it would be set up. */
+export interface Probed {
+  readonly driver: string;
+  readonly instance: Instance;
+  readonly usability: Usability;
+}
+
+export interface Settled extends Choosing {
+  readonly config: Config;
+  readonly probes: readonly Probed[];
+  /** What each response would be carried out by. */
+  readonly chosen: ReadonlyMap<string, Choice>;
+  /** Why each response has the driver it has, a line each. */
+  readonly choices: readonly string[];
+  readonly guard: Guard;
+  readonly endpoints: Endpoints;
+  /** What the machine must not cut off now; at once, if that is known freshly. */
+  essentials(): readonly Protected[] | Promise<readonly Protected[]>;
+  /** The configured or built-in response that a name stands for. */
+  define(name: string): ResponseDefinition | undefined;
+  /** Whether connections that stand are ended when a driver has made an effect. */
+  endsFlows(driver: Driver): boolean;
+}
+
+/** Probes every driver, and chooses. `now` in milliseconds since 1970. */
+export async function settle(
+  config: Config,
+  { run, now }: { readonly run: Runner; now(): number },
+): Promise<Settled> {
+  const kinds = [...drivers, ...oneShots];
+  const probes = await Promise.all(kinds.map((kind) => probe(kind, config, run)));
+  const chosen = new Map(
+    responses.map((response) => {
+      const preferred = config.drivers.get(response.name) ?? response.drivers;
+      const candidates = preferred.flatMap(
+        (name) => probes.find((one) => one.driver === name) ?? [],
+      );
+      return [response.name, choose(response.name, candidates, response.target === 'address')];
+    }),
+  );
+  const choosing = createChoosing(chosen, probes);
+  const configured = configuredResponses(config.notifications);
+  return {
+    config,
+    probes,
+    chosen,
+    choices: [...chosen.values()].map(({ why }) => why),
+    choose: choosing.choose,
+    firstFor: (response) => {
+      const found = configured.get(response);
+      return found === undefined ? choosing.firstFor(response) : [found.instance];
+    },
+    guard: createGuard({
+      neverBlock: config.neverBlock,
+      widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
+    }),
+    endpoints: createEndpoints(config.notifications),
+    essentials: createEssentials(config.managers, now),
+    define: (name) => configured.get(name) ?? findResponse(name),
+    endsFlows: ({ traits }) =>
+      config.establishedConnections === 'end' ||
+      (config.establishedConnections === 'auto' && traits.leavesFlows === true),
+  };
+}
+
+async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {
+  const settings = { ...kind.defaults, ...driverSettings(config)[kind.name] };
+  const { probe } = kind.make(settings);
+  const usability = probe.read(await Promise.all(probe.steps.map(run)));
+  const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
+  // What it takes can follow from what was found.
+  const { traits } = kind.make(instance.settings);
+  const prefixes = 'prefixes' in traits && traits.prefixes;
+  return { driver: kind.name, instance, usability, prefixes };
+}
