@@ -433,6 +433,21 @@ test('what was begun and never taken is tidied up, and nothing else', async () =
   expect(await exists(path)).toBe(true);
 });
 
+test('what was put back, and cut off before its record was gone, is tidied up', async () => {
+  const path = await plant('restored');
+  const one = driver();
+  await one.take(path);
+  const name = one.memories.get(path)?.['name'];
+  const record = await readFile(join(held, `${name}.json`));
+  await one.putBack(path);
+  await writeFile(join(held, `${name}.json`), record);
+  await link(path, join(held, `${name}.moved`));
+  expect(await one.list()).toEqual([]);
+  await one.carrier.teardown();
+  expect(await readdir(held)).toEqual([]);
+  expect(await readFile(path, 'utf8')).toBe('this is restored\n');
+});
+
 requires(
   'root',
   'namespaces',
