@@ -8,7 +8,7 @@ import type { Runner, Step } from '../platform/step.ts';
 import { compose } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
-import { readConfig } from './config/settings.ts';
+import { readConfig } from './config/read.ts';
 import {
   type AgentAnswer,
   type AgentStatus,

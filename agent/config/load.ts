@@ -4,8 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { ArError } from '../errors.ts';
 import { defaultPaths } from './default-paths.ts';
 import { holdsSecret, notificationTroubles } from './notification-secrets.ts';
+import { readConfig } from './read.ts';
 import type { Known } from './section-values.ts';
-import { type Config, readConfig } from './settings.ts';
+import type { Config } from './settings.ts';
 import { longestFileBytes, tooLong } from './xml.ts';
 
 /** A configuration and what there is to say about it. */

@@ -71,6 +71,33 @@ export function absolutePathOr(element: string, fallback: string): SettingWithDe
   return { ...absolutePath(element), fallback };
 }
 
+/** An absolute path, or `none`: the file is not read. */
+export function absolutePathOrNone(element: string): Setting<string> {
+  return {
+    element,
+    form: 'an absolute path, or none',
+    read: (text) => (text === 'none' ? text : readPath(text)),
+  };
+}
+
+/** The id of an agent, as managers count them. */
+export function agentId(element: string): Setting<string> {
+  return {
+    element,
+    form: 'a number, like 001',
+    read: (text) => (/^\d{1,10}$/.test(text) ? text : undefined),
+  };
+}
+
+/** The name of an agent, as managers take it. */
+export function agentName(element: string): Setting<string> {
+  return {
+    element,
+    form: 'letters, digits, ".", "_" and "-"',
+    read: (text) => (/^[\w.-]{1,128}$/.test(text) ? text : undefined),
+  };
+}
+
 /** Absolute paths, kept one a line: no path has a line break in it. */
 export function pathList(element: string, fallback: readonly string[]): SettingWithDefault<string> {
   return {

@@ -1,15 +1,14 @@
 import type { AddressTarget } from '../../platform/target.ts';
 import type { ActiveResponse, CommandDefinition } from '../words.ts';
-import { readManagerPart } from './manager-part.ts';
 import type { Notification } from './notifications.ts';
 import { neverEnded, quarantineRoots } from './path-defaults.ts';
-import { describePlace } from './place.ts';
 import type { ScriptDeclaration } from './scripts.ts';
-import type { Known } from './section-values.ts';
-import { readSections } from './sections.ts';
 import {
   absolutePath,
   absolutePathOr,
+  absolutePathOrNone,
+  agentId,
+  agentName,
   duration,
   firewalldName,
   groupName,
@@ -19,7 +18,6 @@ import {
   pathList,
   wholeNumber,
 } from './setting.ts';
-import { readXml } from './xml.ts';
 
 /** Everything that can be configured. docs/configuration.md has the elements and their bounds. */
 export interface Config {
@@ -35,6 +33,16 @@ export interface Config {
   readonly activeResponseDisabled: boolean;
   /** How long the second, third … offence of the same target is answered. Default: like the first. */
   readonly repeatedOffenderSeconds: readonly number[];
+  /** The quiet time, in seconds, after which an offence is a first one again. Default 86400. */
+  readonly repeatedOffendersForgetSeconds: number;
+  /** The id by which the manager knows this machine's agent, `001`. Default: none. */
+  readonly agentId: string | undefined;
+  /** The name by which the manager knows it. Default: none. */
+  readonly agentName: string | undefined;
+  /** What this machine is where an active response names its place. Default 'agent'. */
+  readonly agentRole: 'agent' | 'manager';
+  /** The file of alerts that is followed. Default: none. */
+  readonly alertsFile: string | undefined;
   /** The shortest prefix length that a block may have, IPv4. Default 16. */
   readonly widestPrefixIpv4: number;
   /** The same, IPv6. Default 32. */
@@ -60,6 +68,8 @@ export interface Config {
   readonly blockFolder: string;
   /** Where the manager's agent is installed. Default /var/ossec. */
   readonly managerHome: string;
+  /** The manager's own file, or `none`. Default: none here, `etc/ossec.conf` below managerHome. */
+  readonly managerConfig: string | undefined;
   /** The sets of the administrator's that nftables-set fills, by full name; '' for none. */
   readonly nftablesSet: { readonly ipv4: string; readonly ipv6: string };
   /** The same for ipset-set. */
@@ -138,6 +148,15 @@ export const settings = {
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
   managerHome: absolutePathOr('manager_home', '/var/ossec'),
+  managerConfig: absolutePathOrNone('manager_config'),
+  agentId: agentId('agent_id'),
+  agentName: agentName('agent_name'),
+  agentRole: oneOf('agent_role', 'agent', ['agent', 'manager']),
+  alertsFile: absolutePath('alerts_file'),
+  repeatedOffendersForget: duration('repeated_offenders_forget', 86_400, {
+    min: 600,
+    max: 31_536_000,
+  }),
   nftablesSetIpv4: nftSet('nftables_set/ipv4', 'inet filter ossec_ar4'),
   nftablesSetIpv6: nftSet('nftables_set/ipv6', 'inet filter ossec_ar6'),
   ipsetSetIpv4: ipSet('ipset_set/ipv4'),
@@ -168,89 +187,3 @@ export const settings = {
   logFile: absolutePath('log_file'),
   activeResponsesLog: absolutePath('active_responses_log'),
 };
-
-/** Reads the text of a configuration file. Warnings name their place and are in its order. */
-export function readConfig(
-  text: string,
-  file: string,
-  known: Known,
-): { config: Config; warnings: readonly string[] } {
-  const document = readXml(text, file);
-  const manager = readManagerPart(document);
-  const ours = readSections(document, { file, known, single: Object.values(settings) });
-  const { value, valueOr } = ours;
-
-  const config: Config = {
-    neverBlock: withoutRepeats([...ours.neverBlock, ...manager.neverBlock]),
-    managers: manager.managers,
-    commands: [],
-    activeResponses: [],
-    activeResponseDisabled: false,
-    repeatedOffenderSeconds: [],
-    widestPrefixIpv4: valueOr(settings.widestPrefixIpv4),
-    widestPrefixIpv6: valueOr(settings.widestPrefixIpv6),
-    drivers: ours.drivers,
-    iptablesVariant: valueOr(settings.iptablesVariant),
-    firewalld: {
-      zone: valueOr(settings.firewalldZone),
-      ipset4: valueOr(settings.firewalldIpset4),
-      ipset6: valueOr(settings.firewalldIpset6),
-    },
-    dbusSocket: valueOr(settings.dbusSocket),
-    hostsDenyFile: valueOr(settings.hostsDenyFile),
-    blockFolder: valueOr(settings.blockFolder),
-    managerHome: valueOr(settings.managerHome),
-    nftablesSet: {
-      ipv4: valueOr(settings.nftablesSetIpv4),
-      ipv6: valueOr(settings.nftablesSetIpv6),
-    },
-    ipsetSet: { ipv4: valueOr(settings.ipsetSetIpv4), ipv6: valueOr(settings.ipsetSetIpv6) },
-    killProcess: {
-      grace: String(valueOr(settings.killGrace)),
-      family: valueOr(settings.killFamily),
-      clockSkew: String(valueOr(settings.killClockSkew)),
-      never: valueOr(settings.killNever),
-    },
-    quarantine: {
-      folder: valueOr(settings.quarantineFolder),
-      roots: valueOr(settings.quarantineRoots),
-      never: valueOr(settings.quarantineNever),
-    },
-    disableAccount: {
-      expire: valueOr(settings.disableExpire),
-      endSessions: valueOr(settings.disableEndSessions),
-      never: ours.neverDisable,
-    },
-    scripts: ours.scripts,
-    notifications: ours.notifications,
-    scriptsFolder: value(settings.scriptsFolder),
-    scriptTimeLimitSeconds: valueOr(settings.scriptTimeLimit),
-    establishedConnections: valueOr(settings.establishedConnections),
-    onStop: valueOr(settings.onStop),
-    socketGroup: valueOr(settings.socketGroup),
-    limits: {
-      connections: valueOr(settings.connections),
-      messageBytes: valueOr(settings.messageBytes),
-      pendingRequests: valueOr(settings.pendingRequests),
-      activeActions: valueOr(settings.activeActions),
-      scriptsAtOnce: valueOr(settings.scriptsAtOnce),
-    },
-    history: {
-      keepDays: valueOr(settings.keepDays),
-      keepEntries: valueOr(settings.keepEntries),
-    },
-    reconcileEverySeconds: valueOr(settings.reconcileEvery),
-    logLevel: valueOr(settings.logLevel),
-    logFile: value(settings.logFile),
-    activeResponsesLog: value(settings.activeResponsesLog),
-  };
-
-  const remarks = [...manager.remarks, ...ours.remarks].sort(
-    (a, b) => a.line - b.line || a.column - b.column,
-  );
-  return { config, warnings: remarks.map((remark) => describePlace(file, remark, remark.message)) };
-}
-
-function withoutRepeats(targets: readonly AddressTarget[]): AddressTarget[] {
-  return [...new Map(targets.map((target) => [target.text, target])).values()];
-}

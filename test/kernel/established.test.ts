@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Composed, compose } from '../../agent/compose.ts';
-import { readConfig } from '../../agent/config/settings.ts';
+import { readConfig } from '../../agent/config/read.ts';
 import type { Reporter } from '../../agent/desk.ts';
 import type { FlowsEnded } from '../../agent/engine/flow-ender.ts';
 import { knownNames } from '../../agent/known-names.ts';

@@ -15,7 +15,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { defaultPaths } from '../../agent/config/default-paths.ts';
 import { loadConfig } from '../../agent/config/load.ts';
-import { readConfig } from '../../agent/config/settings.ts';
+import { readConfig } from '../../agent/config/read.ts';
 import { readXml } from '../../agent/config/xml.ts';
 import { ArError } from '../../agent/errors.ts';
 
@@ -48,6 +48,16 @@ describe('settings', () => {
       expect(config).toEqual({
         neverBlock: [],
         managers: [],
+        commands: [],
+        activeResponses: [],
+        activeResponseDisabled: false,
+        repeatedOffenderSeconds: [],
+        repeatedOffendersForgetSeconds: 86_400,
+        agentId: undefined,
+        agentName: undefined,
+        agentRole: 'agent',
+        alertsFile: undefined,
+        managerConfig: undefined,
         widestPrefixIpv4: 16,
         widestPrefixIpv6: 32,
         drivers: new Map(),
@@ -107,6 +117,10 @@ describe('settings', () => {
       <ipset_set><ipv4>my:set4</ipv4><ipv6>6</ipv6></ipset_set>
       <established_connections>keep</established_connections>
       <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
+      <manager_config>none</manager_config> <agent_id>007</agent_id>
+      <agent_name>web-01.example</agent_name> <agent_role>manager</agent_role>
+      <alerts_file>/srv/alerts.json</alerts_file>
+      <repeated_offenders_forget>7d</repeated_offenders_forget>
       <disable_account><expire>no</expire> <end_sessions>yes</end_sessions></disable_account>
       <never_disable>alice, @admins</never_disable> <never_disable>bob</never_disable>
       <kill_process>
@@ -138,6 +152,16 @@ describe('settings', () => {
     expect({ ...config, neverBlock: [] }).toEqual({
       neverBlock: [],
       managers: [],
+      commands: [],
+      activeResponses: [],
+      activeResponseDisabled: false,
+      repeatedOffenderSeconds: [],
+      repeatedOffendersForgetSeconds: 604_800,
+      agentId: '007',
+      agentName: 'web-01.example',
+      agentRole: 'manager',
+      alertsFile: '/srv/alerts.json',
+      managerConfig: 'none',
       widestPrefixIpv4: 24,
       widestPrefixIpv6: 48,
       drivers: new Map([
@@ -253,6 +277,12 @@ describe('settings', () => {
     ['<quarantine><roots>/a/../b</roots></quarantine>', 'absolute paths, separated'],
     ['<log_file>/var/l\nog</log_file>', 'an absolute path'],
     ['<socket_group>a b</socket_group>', 'a group name'],
+    ['<manager_config>None</manager_config>', 'an absolute path, or none'],
+    ['<agent_id>web-01</agent_id>', 'a number, like 001'],
+    ['<agent_name>web 01</agent_name>', 'letters, digits'],
+    ['<agent_role>server</agent_role>', 'agent, manager'],
+    ['<alerts_file>alerts.json</alerts_file>', 'an absolute path'],
+    ['<repeated_offenders_forget>5m</repeated_offenders_forget>', '10m to 365d'],
   ])('out of bounds are refused with their place: %s', (element, form) => {
     const found = refusal(`<ar-exec>\n  ${element}</ar-exec>`);
     expect(found.code).toBe('config-invalid');

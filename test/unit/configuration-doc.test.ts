@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { readConfig } from '../../agent/config/read.ts';
 import { repeatable } from '../../agent/config/sections.ts';
-import { readConfig, settings } from '../../agent/config/settings.ts';
+import { settings } from '../../agent/config/settings.ts';
 
 const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 const section = page.split(/^## /m).find((it) => it.startsWith('Settings')) ?? '';

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../agent/config/load.ts';
 import { notificationKinds, notificationParts } from '../../agent/config/notification-parts.ts';
 import { createEndpoints } from '../../agent/config/notification-secrets.ts';
-import { readConfig } from '../../agent/config/settings.ts';
+import { readConfig } from '../../agent/config/read.ts';
 import { ArError } from '../../agent/errors.ts';
 import { knownNames } from '../../agent/known-names.ts';
 import { configuredResponses } from '../../agent/notifications.ts';
