@@ -111,7 +111,7 @@ export interface Config {
   readonly limits: {
     /** Connections to the socket at a time. Default 256. */
     readonly connections: number;
-    /** Bytes of one message. Default 65536. */
+    /** Bytes of one message. Default 131072: what execd hands to an executable, 65,535 bytes, and more. */
     readonly messageBytes: number;
     /** Requests that wait to be carried out. Default 100000. */
     readonly pendingRequests: number;
@@ -176,7 +176,7 @@ export const settings = {
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),
   connections: wholeNumber('limits/connections', 256, { min: 1, max: 10_000 }),
-  messageBytes: wholeNumber('limits/message_bytes', 65_536, { min: 1024, max: 1_048_576 }),
+  messageBytes: wholeNumber('limits/message_bytes', 131_072, { min: 1024, max: 1_048_576 }),
   pendingRequests: wholeNumber('limits/pending_requests', 100_000, { min: 1, max: 1_000_000 }),
   activeActions: wholeNumber('limits/active_actions', 100_000, { min: 1, max: 1_000_000 }),
   scriptsAtOnce: wholeNumber('limits/scripts_at_once', 16, { min: 1, max: 256 }),

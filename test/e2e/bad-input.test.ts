@@ -5,7 +5,7 @@ import { requires } from '../requirements.ts';
 import { type Agent, createHome, type Home, startAgent } from './agent.ts';
 import { bruteForceMessage } from './brute-force.ts';
 
-const limitBytes = 65_536;
+const limitBytes = 131_072;
 const add = { command: 'add', response: 'firewall-drop', srcip: '203.0.113.7' };
 const wazuh = bruteForceMessage({ srcip: '203.0.113.7' });
 const status = '{"id":"after","command":"status"}\n';
@@ -111,7 +111,7 @@ requires(
     });
   });
 
-  test('a message of just 64 KiB is taken', async () => {
+  test('a message of just 128 KiB is taken', async () => {
     const padding = limitBytes - status.length + 1;
     expect(await agent.ask(`${' '.repeat(padding)}${status}`)).toMatchObject({ id: 'after' });
   });
@@ -126,7 +126,7 @@ requires(
         .toString('latin1')
         .replaceAll('\n', ' '),
     ],
-  ])('a message over 64 KiB %s is told so, and ends its connection alone', async (_, text) => {
+  ])('a message over 128 KiB %s is told so, and ends its connection alone', async (_, text) => {
     const other = await agent.connect();
     const peer = await agent.connect();
     peer.send(status);

@@ -90,7 +90,7 @@ describe('settings', () => {
         socketGroup: 'ar-exec',
         limits: {
           connections: 256,
-          messageBytes: 65_536,
+          messageBytes: 131_072,
           pendingRequests: 100_000,
           activeActions: 100_000,
           scriptsAtOnce: 16,
