@@ -14,7 +14,7 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
   const removed = (action: Action, why: string, logged = false): void => {
     log.info({ ...factsOf(action), trouble: action.trouble }, why);
     const line = logged ? undefined : managerLineOf(action);
-    if (line !== undefined) managerLog.removed(line);
+    if (line !== undefined) managerLog.removed(line, action.target.text, driverOf(action));
   };
   const failed = (order: Order, error: ArError): void => {
     // An expiry that came too late for what it was made for is nothing to tell.
@@ -49,7 +49,8 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         const refreshed = kind === 'active' ? outcome.refreshed : undefined;
         log.info({ ...factsOf(action), refreshed, trouble: action.trouble }, kind);
         const line = managerLineOf(order);
-        if (line !== undefined) managerLog.added(line, action.target.text);
+        const key = kind === 'done' ? undefined : action.target.text;
+        if (line !== undefined) managerLog.added(line, key, driverOf(action));
       } else removed(action, hasExpired(action, order) ? 'expired' : kind, order.logged);
     },
     repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
@@ -81,6 +82,11 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
     },
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
   };
+}
+
+/** Wazuh 5 tells by which means an address was blocked. */
+function driverOf({ target, instance }: Action): string | undefined {
+  return target.kind === 'address' ? instance.driver : undefined;
 }
 
 /** A script can be one that writes active-responses.log itself. */

@@ -9,12 +9,15 @@
 import { constants } from 'node:fs';
 import { appendFile, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { hideAddresses } from './hide-addresses.ts';
+import { addedLines, failedLines, removedLines } from './manager-lines.ts';
 
 export interface ManagerLog {
-  /** `line` is what upstream's executable would have received (compact JSON, `command` "add"). */
-  added(line: string, key: string): void;
-  removed(line: string): void;
+  /**
+   * `line` is what upstream's executable would have received, see manager-lines.ts. `key` is what it
+   * is found by, absent for a one-shot; `driver` what carried it out, for an address.
+   */
+  added(line: string, key?: string, driver?: string): void;
+  removed(line: string, key?: string, driver?: string): void;
   failed(line: string, why: string): void;
   /** Resolves when all that was handed over is written. */
   flush(): Promise<void>;
@@ -35,9 +38,8 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
       }
     }
   };
-  const record = (program: string, lines: readonly string[]): void => {
-    const stamp = timestamp(new Date());
-    waiting.push(lines.map((line) => `${stamp} ${program}: ${line}\n`).join(''));
+  const record = (text: string): void => {
+    waiting.push(text);
     wake();
   };
   const wake = (): void => {
@@ -49,26 +51,9 @@ export function createManagerLog(file: string, onTrouble: (error: unknown) => vo
   };
 
   return {
-    added: (received, key) => {
-      const line = withoutSecrets(received);
-      const program = programOf(line);
-      record(program, [
-        'Starting',
-        `${line}\n`,
-        handshake(program, key),
-        `${withCommand(line, 'continue')}\n`,
-        'Ended',
-      ]);
-    },
-    removed: (received) => {
-      const line = withoutSecrets(received);
-      const program = programOf(line);
-      record(program, ['Starting', `${withCommand(line, 'delete')}\n`, 'Ended']);
-    },
-    failed: (line, why) => {
-      const program = programOf(line);
-      record(program, ['Starting', oneLine(why), 'Ended']);
-    },
+    added: (line, key, driver) => record(addedLines(line, { key, driver }, new Date())),
+    removed: (line, key, driver) => record(removedLines(line, { key, driver }, new Date())),
+    failed: (line, why) => record(failedLines(line, why, new Date())),
     flush: async () => {
       while (writing !== undefined) await writing;
     },
@@ -96,42 +81,4 @@ async function create(file: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-/** `%d/%02d/%02d %02d:%02d:%02d`, local time. */
-function timestamp(date: Date): string {
-  const two = (number: number): string => String(number).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('/');
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
-  return `${day} ${time}`;
-}
-
-function programOf(line: string): string {
-  return (JSON.parse(line) as { parameters: { program: string } }).parameters.program;
-}
-
-function handshake(program: string, key: string): string {
-  return JSON.stringify({
-    version: 1,
-    origin: { name: program.slice(program.lastIndexOf('/') + 1), module: 'active-response' },
-    command: 'check_keys',
-    parameters: { keys: [key] },
-  });
-}
-
-/** Whoever may read the log must not learn where a webhook is. No decoder looks at the arguments. */
-function withoutSecrets(line: string): string {
-  if (!/"extra_args":(?!\[\]|null)/.test(line)) return line;
-  const message = JSON.parse(line) as { parameters: { extra_args?: unknown } };
-  const extraArgs = hideAddresses(message.parameters.extra_args);
-  const parameters = { ...message.parameters, extra_args: extraArgs };
-  return JSON.stringify({ ...message, parameters });
-}
-
-function withCommand(line: string, command: string): string {
-  return JSON.stringify({ ...(JSON.parse(line) as object), command });
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ');
 }
