@@ -140,20 +140,6 @@ requires('dash', 'setsid')('a process', () => {
     expect(await kill(pid, sleep, { facts: { alertAt }, settings })).toEqual({ done: true });
   });
 
-  test('is not mistaken for one that was given its number', async () => {
-    const program = fileURLToPath(new URL('./recycle-number.ts', import.meta.url));
-    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, program];
-    const { stdout } = await execa('unshare', [...inside, sleep]);
-    expect(JSON.parse(stdout)).toEqual({
-      sameNumber: true,
-      seenAtFirst: true,
-      signalByHandle: false,
-      meantTheFirst: { outcome: 'recycled', why: expect.stringMatching(/too late to be meant/) },
-      secondRan: true,
-      meantTheSecond: { outcome: 'ended', others: 0 },
-    });
-  });
-
   test('is not ended by the number of one of its threads', async () => {
     const program = await programOf(process.pid);
     const threads = (await readdir('/proc/self/task')).map(Number);
@@ -311,5 +297,21 @@ requires('dash', 'setsid')('a family', () => {
     expect(await kill(head, shell, { settings })).toEqual({ done: true });
     const left = await Promise.all((await alive('4711.')).map(programOf));
     expect(left.sort()).toEqual([shell, sleep, sleep, spared].sort());
+  });
+});
+
+requires('root', 'unshare')('a number that is given anew', () => {
+  test('does not mean the process that had it before', async () => {
+    const program = fileURLToPath(new URL('./recycle-number.ts', import.meta.url));
+    const inside = ['--pid', '--fork', '--mount-proc', process.execPath, program];
+    const { stdout } = await execa('unshare', [...inside, sleep]);
+    expect(JSON.parse(stdout)).toEqual({
+      sameNumber: true,
+      seenAtFirst: true,
+      signalByHandle: false,
+      meantTheFirst: { outcome: 'recycled', why: expect.stringMatching(/too late to be meant/) },
+      secondRan: true,
+      meantTheSecond: { outcome: 'ended', others: 0 },
+    });
   });
 });
