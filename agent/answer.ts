@@ -2,6 +2,7 @@ import type { Composed } from './compose.ts';
 import { describeError } from './errors.ts';
 import type { Answer } from './intake/connection.ts';
 import { describeAction, describeOutcome } from './reply.ts';
+import type { Triggering } from './triggering.ts';
 import type { Request } from './words.ts';
 
 /** What besides the stages has an answer. */
@@ -10,7 +11,7 @@ export interface Services {
   /** Reads the configuration anew. Resolves with what there is to say about it; throws `config-invalid`. */
   reload(): Promise<object>;
   /** What follows from an alert, as the configuration has it. */
-  triggered(alert: object): readonly Request[];
+  readonly triggered: Triggering;
 }
 
 /** Answers whatever can be asked of the agent. */
@@ -24,7 +25,7 @@ export function createAnswer({ flow, journal }: Composed, services: Services): A
         case 'reload':
           return { ok: true, ...(await services.reload()) };
         case 'alert':
-          return { ok: true, responses: await respond(services.triggered(ask.alert), ask.dryRun) };
+          return { ok: true, ...(await answerAlert(ask.alert, ask.dryRun)) };
         case 'list': {
           const actions = journal.list(ask.which, ask.limit).map(describeAction);
           return { ok: true, actions, held: journal.liveCount() };
@@ -32,6 +33,12 @@ export function createAnswer({ flow, journal }: Composed, services: Services): A
       }
     });
   };
+
+  async function answerAlert(alert: object, dryRun: boolean): Promise<object> {
+    const { requests, passedOver } = await services.triggered(alert);
+    const responses = await respond(requests, dryRun);
+    return dryRun ? { responses, passedOver } : { responses };
+  }
 
   /** One that is refused, or fails, is no reason to keep the others from being carried out. */
   async function respond(requests: readonly Request[], dryRun: boolean): Promise<object[]> {

@@ -18,6 +18,7 @@ import { type LaterReporter, reportLater } from './report-later.ts';
 import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
+import { createTriggering } from './triggering.ts';
 import { version } from './version.ts';
 
 /** The flags every subcommand has; what is absent has its default. */
@@ -136,7 +137,12 @@ async function openSocket({ path, composed, reload, log }: Opening): Promise<Soc
     answer: createAnswer(composed, {
       status: () => describeStatus(composed, { startedAt, connections: server.connections() }),
       reload,
-      triggered: () => [],
+      triggered: createTriggering({
+        config: () => composed.settled().config,
+        isDefined: (name) => composed.settled().define(name) !== undefined,
+        onAbsent: (executable) =>
+          log.info({ executable }, 'not present on this system, so alerts do not run it'),
+      }),
     }),
   });
   return server;

@@ -1,6 +1,7 @@
 import { ArError } from '../errors.ts';
 import type { Commands, Request } from '../words.ts';
 import type { Message, Refused } from './ask.ts';
+import { isAlert } from './dialects/alert.ts';
 import { parseNative } from './dialects/native.ts';
 import * as wazuh4 from './dialects/wazuh4.ts';
 import * as wazuh5 from './dialects/wazuh5.ts';
@@ -34,6 +35,7 @@ export function parseLine(line: string, commands: Commands = noCommands): Messag
 function parseObject(value: object, commands: Commands): Message {
   if (wazuh4.isWazuh4(value)) return act(wazuh4.fromManager(value, commands));
   if (wazuh5.isWazuh5(value)) return act(wazuh5.fromManager(value));
+  if (isAlert(value)) return { ask: { kind: 'alert', alert: value, dryRun: false } };
   return parseNative(value, commands);
 }
 
