@@ -138,7 +138,7 @@ describe('active-responses.log', () => {
       queueMicrotask(() => log.removed(line));
     });
     log.removed(line);
-    expect(events(await written())).toHaveLength(5);
+    expect(events(await written())).toHaveLength(9);
   });
 
   test('goes on after it could not be written', async () => {
@@ -148,6 +148,6 @@ describe('active-responses.log', () => {
     expect(troubles).toHaveLength(1);
     await rm(file, { recursive: true });
     log.removed(line);
-    expect(events(await written())).toHaveLength(5);
+    expect(events(await written())).toHaveLength(9);
   });
 });
