@@ -35,7 +35,8 @@ export function isWazuh5(value: object): boolean {
 export function fromManager(value: object): Request {
   const message = check(value);
   const executable = executableOf(message);
-  const { command: _command, ...event } = message;
+  // Of the message itself: what was checked has its members in another order.
+  const { command: _command, ...event } = value as Record<string, unknown>;
   return {
     ...common(message, executable),
     verb: 'add',
