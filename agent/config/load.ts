@@ -1,10 +1,10 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { ArError } from '../errors.ts';
 import { defaultPaths } from './default-paths.ts';
 import { holdsSecret, notificationTroubles } from './notification-secrets.ts';
-import { readConfig } from './read.ts';
+import { type ManagerFile, putTogether, readManagerFile, readOwnFile } from './read.ts';
 import type { Known } from './section-values.ts';
 import type { Config } from './settings.ts';
 import { longestFileBytes, tooLong } from './xml.ts';
@@ -17,16 +17,55 @@ export interface Loaded {
   readonly file?: string;
 }
 
-/** Loads the configuration. A file that is named must be there, the default one need not be. */
+/**
+ * Loads the configuration, and of the manager's file what is its part. A file that is named must be
+ * there, the default one need not be.
+ */
 export async function loadConfig(options: { file?: string; known: Known }): Promise<Loaded> {
   const file = options.file ?? defaultPaths().configFile;
   const found = await readTrusted(file, options.file !== undefined);
-  if (found === undefined) return readConfig('', file, options.known);
-  const { config, warnings } = readConfig(found.text, file, options.known);
+  const own = readOwnFile(found?.text ?? '', file, options.known);
+  const managers = await loadManagerFile(own.settings, file);
+  const { config, warnings } = putTogether(own, managers.found);
+  if (found === undefined) return { config, warnings: [...warnings, ...managers.warnings] };
   const { notifications } = config;
   const readable = found.readable && holdsSecret(notifications) ? [tellsSecret(file)] : [];
   const troubles = await notificationTroubles(notifications);
-  return { config, warnings: [...found.warnings, ...warnings, ...readable, ...troubles], file };
+  return {
+    config,
+    warnings: [...found.warnings, ...warnings, ...managers.warnings, ...readable, ...troubles],
+    file,
+  };
+}
+
+/**
+ * The manager's file is somebody else's: whatever is wrong with it is told, and ar-exec goes on
+ * without it. That the manager's group can write it, as it is installed, gives nobody more than is
+ * theirs: it can name responses, and files that root has put into the response folder.
+ */
+async function loadManagerFile(
+  { managerConfig, managerHome }: Pick<Config, 'managerConfig' | 'managerHome'>,
+  own: string,
+): Promise<{ found?: ManagerFile; warnings: readonly string[] }> {
+  if (managerConfig === 'none') return { warnings: [] };
+  const file = managerConfig ?? join(managerHome, 'etc/ossec.conf');
+  try {
+    if (await isSame(file, own)) return { warnings: [] };
+    const found = await readTrusted(file, managerConfig !== undefined);
+    if (found === undefined) return { warnings: [] };
+    return { found: readManagerFile(found.text, file), warnings: [] };
+  } catch (error) {
+    if (!(error instanceof ArError)) throw error;
+    const { message, hint } = error;
+    return { warnings: [`the manager's configuration is not taken: ${message}. ${hint}`] };
+  }
+}
+
+async function isSame(file: string, other: string): Promise<boolean> {
+  const [one, two] = await Promise.all(
+    [file, other].map((path) => realpath(path).catch(() => undefined)),
+  );
+  return one !== undefined && one === two;
 }
 
 /** On a folder: only a file's owner may rename or remove it. */

@@ -1,7 +1,19 @@
 import { isIP } from 'node:net';
 import { type AddressTarget, parseTarget } from '../../platform/target.ts';
+import { type ActiveResponses, readActiveResponses } from './active-responses.ts';
+import { blocksIn } from './block.ts';
+import { type DefinedCommand, readCommands } from './commands.ts';
 import { quote, type Remark, remarkAt } from './place.ts';
 import { type Element, wordsIn } from './xml.ts';
+
+/** What a manager's part of a file says that means something here. */
+export interface ManagerPart {
+  readonly neverBlock: readonly AddressTarget[];
+  readonly managers: readonly string[];
+  readonly commands: readonly DefinedCommand[];
+  readonly activeResponses: ActiveResponses;
+  readonly remarks: readonly Remark[];
+}
 
 /** What the templates of manager installers carry where the address is to be filled in. */
 const placeholders = ['MANAGER_IP', 'IP'];
@@ -13,14 +25,11 @@ const placeholders = ['MANAGER_IP', 'IP'];
 const installedHostName = '^localhost.localdomain$';
 
 /**
- * Takes from the manager's own part of the file what keeps the machine from being cut off: its
- * white list and its managers. Never refuses anything: that part is somebody else's to check.
+ * Takes from the manager's own part of the file what keeps the machine from being cut off, its white
+ * list and its managers, and what it has responses for. Never refuses anything: that part is somebody
+ * else's to check.
  */
-export function readManagerPart(document: Element): {
-  neverBlock: readonly AddressTarget[];
-  managers: readonly string[];
-  remarks: readonly Remark[];
-} {
+export function readManagerPart(document: Element): ManagerPart {
   const neverBlock: AddressTarget[] = [];
   const managers = new Set<string>();
   const remarks: Remark[] = strayText(document);
@@ -38,7 +47,15 @@ export function readManagerPart(document: Element): {
     } else if (isAddressOrHostName(entry)) managers.add(entry);
     else remarks.push(remarkAt(element, `${quote(entry)} is neither an address nor a host name`));
   }
-  return { neverBlock, managers: [...managers], remarks };
+  const commands = readCommands(blocksIn(document, 'command'));
+  const activeResponses = readActiveResponses(blocksIn(document, 'active-response'));
+  return {
+    neverBlock,
+    managers: [...managers],
+    commands: commands.commands,
+    activeResponses,
+    remarks: [...remarks, ...commands.remarks, ...activeResponses.remarks],
+  };
 }
 
 function managerEntries(document: Element): { element: Element; entry: string }[] {

@@ -5,7 +5,7 @@ export function suggestion(name: string, known: readonly string[]): string {
 }
 
 /** The known name that a misspelt one is most like, or nothing when none is near. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const allowed = Math.max(2, Math.floor(name.length / 3));
   let best: string | undefined;
   let least = allowed + 1;

@@ -1,29 +1,80 @@
 import type { AddressTarget } from '../../platform/target.ts';
-import { readManagerPart } from './manager-part.ts';
-import { describePlace } from './place.ts';
+import { type ManagerPart, readManagerPart } from './manager-part.ts';
+import { type FromManagers, mergeParts } from './merge.ts';
+import { describePlace, type Remark, remarkAt } from './place.ts';
 import type { Known } from './section-values.ts';
-import { readSections } from './sections.ts';
+import { readSections, type Sections, sectionsIn } from './sections.ts';
 import { type Config, settings } from './settings.ts';
 import { readXml } from './xml.ts';
 
-/** Reads the text of a configuration file. Warnings name their place and are in its order. */
-export function readConfig(
-  text: string,
-  file: string,
-  known: Known,
-): { config: Config; warnings: readonly string[] } {
-  const document = readXml(text, file);
-  const manager = readManagerPart(document);
-  const ours = readSections(document, { file, known, single: Object.values(settings) });
-  const { value, valueOr } = ours;
+/** What ar-exec's own file says, before the manager's file is looked at. */
+export interface OwnFile extends ManagerFile {
+  /** All that the manager's file has no part in. */
+  readonly settings: Omit<Config, keyof FromManagers>;
+  readonly neverBlock: readonly AddressTarget[];
+  readonly remarks: readonly Remark[];
+  readonly known: Known;
+}
 
-  const config: Config = {
-    neverBlock: withoutRepeats([...ours.neverBlock, ...manager.neverBlock]),
-    managers: manager.managers,
-    commands: [],
-    activeResponses: [],
-    activeResponseDisabled: false,
-    repeatedOffenderSeconds: [],
+/** A file's name and what its manager's part says. */
+export interface ManagerFile {
+  readonly file: string;
+  readonly part: ManagerPart;
+}
+
+/** Reads the text of a configuration file. Warnings name their place and are in its order. */
+export function readConfig(text: string, file: string, known: Known): Read {
+  return putTogether(readOwnFile(text, file, known));
+}
+
+interface Read {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** Reads the manager's part of a text; an `<ar-exec>` section in it does not count. */
+export function readManagerFile(text: string, file: string): ManagerFile {
+  const document = readXml(text, file);
+  const part = readManagerPart(document);
+  const stray = sectionsIn(document).map((section) =>
+    remarkAt(section, "<ar-exec> counts in ar-exec's own file only: it is not taken"),
+  );
+  return { file, part: { ...part, remarks: [...part.remarks, ...stray] } };
+}
+
+/** The configuration that follows from ar-exec's own file and the manager's, where there is one. */
+export function putTogether(own: OwnFile, managers?: ManagerFile): Read {
+  const { fromManagers, ownRemarks, managerRemarks } = mergeParts(own, managers);
+  const neverBlock = withoutRepeats([...own.neverBlock, ...fromManagers.neverBlock]);
+  return {
+    config: { ...own.settings, ...fromManagers, neverBlock },
+    warnings: [
+      ...describe(own.file, [...own.remarks, ...own.part.remarks, ...ownRemarks]),
+      ...(managers === undefined
+        ? []
+        : describe(managers.file, [...managers.part.remarks, ...managerRemarks])),
+    ],
+  };
+}
+
+function describe(file: string, remarks: readonly Remark[]): string[] {
+  return remarks
+    .toSorted((a, b) => a.line - b.line || a.column - b.column)
+    .map((remark) => describePlace(file, remark, remark.message));
+}
+
+/** Throws `config-invalid`. */
+export function readOwnFile(text: string, file: string, known: Known): OwnFile {
+  const document = readXml(text, file);
+  const part = readManagerPart(document);
+  const ours = readSections(document, { file, known, single: Object.values(settings) });
+  const { neverBlock, remarks } = ours;
+  return { file, part, settings: readSettings(ours), neverBlock, remarks, known };
+}
+
+function readSettings(ours: Sections): OwnFile['settings'] {
+  const { value, valueOr } = ours;
+  return {
     repeatedOffendersForgetSeconds: valueOr(settings.repeatedOffendersForget),
     agentId: value(settings.agentId),
     agentName: value(settings.agentName),
@@ -87,11 +138,6 @@ export function readConfig(
     logFile: value(settings.logFile),
     activeResponsesLog: value(settings.activeResponsesLog),
   };
-
-  const remarks = [...manager.remarks, ...ours.remarks].sort(
-    (a, b) => a.line - b.line || a.column - b.column,
-  );
-  return { config, warnings: remarks.map((remark) => describePlace(file, remark, remark.message)) };
 }
 
 function withoutRepeats(targets: readonly AddressTarget[]): AddressTarget[] {

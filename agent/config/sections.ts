@@ -16,6 +16,9 @@ import type { Element } from './xml.ts';
 /** The settings that may be given any number of times. */
 export const repeatable = ['never_block', 'never_disable', 'driver', 'script', 'notification'];
 
+/** What stands beside our sections, as a manager has it. */
+const ofManagers = ['command', 'active-response', 'global', 'white_list'];
+
 interface Context {
   readonly file: string;
   readonly known: Known;
@@ -24,7 +27,7 @@ interface Context {
 }
 
 /** What the `<ar-exec>` sections of a file say. */
-interface Sections {
+export interface Sections {
   readonly neverBlock: readonly AddressTarget[];
   readonly neverDisable: readonly string[];
   readonly drivers: ReadonlyMap<string, readonly string[]>;
@@ -39,7 +42,7 @@ interface Sections {
 
 /** Reads every `<ar-exec>` section, wherever in the file it stands, as if they were one. */
 export function readSections(document: Element, context: Context): Sections {
-  const sections = named(document, 'ar-exec');
+  const sections = sectionsIn(document);
   const { found, remarks } = collect(sections, context);
   const ofResponses = readDrivers(found.get('driver') ?? [], context);
   const declared = readScripts(found.get('script') ?? [], context);
@@ -62,8 +65,9 @@ export function readSections(document: Element, context: Context): Sections {
   };
 }
 
-function named(element: Element, name: string): Element[] {
-  return element.children.flatMap((it) => (it.name === name ? [it] : named(it, name)));
+/** Every `<ar-exec>` of a file. */
+export function sectionsIn(element: Element): Element[] {
+  return element.children.flatMap((it) => (it.name === 'ar-exec' ? [it] : sectionsIn(it)));
 }
 
 /** Text of ours that is not understood is refused: a `#` may be meant to disable what follows it. */
@@ -121,6 +125,9 @@ function collect(sections: readonly Element[], { file, single }: Context) {
 /** Says that there is no such setting, and which one may have been meant. */
 function unknownSetting(path: string, known: readonly string[]): string {
   const name = path.split('/').at(-1) ?? path;
+  if (ofManagers.includes(name)) {
+    return `<${name}> is not taken here: it belongs into <ossec_config>, beside <ar-exec>`;
+  }
   const moved = known.find((it) => it.split('/').at(-1) === name);
   if (moved === undefined) {
     return `<${name}> is not a setting: it is not taken.${suggestion(path, known)}`;

@@ -14,6 +14,8 @@ export interface Element extends Place {
   readonly attributes: Readonly<Record<string, string>>;
   /** The element's own text, without that of its children, trimmed. */
   readonly text: string;
+  /** White space stands around the text. Managers take it as a part of it. */
+  readonly padded: boolean;
   readonly children: readonly Element[];
   /** Text that stands between child elements, where none belongs. */
   readonly stray: readonly Remark[];
@@ -24,6 +26,7 @@ interface OpenElement extends Place {
   readonly name: string;
   attributes: Readonly<Record<string, string>>;
   text: string;
+  padded: boolean;
   readonly children: OpenElement[];
   stray: Remark[];
 }
@@ -62,6 +65,11 @@ export function tooLong(file: string): ArError {
 /** The words of an element that holds a list, separated by commas or spaces. */
 export function wordsIn(element: Element): string[] {
   return element.text.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+/** The same where a manager separates them by `|` as well. */
+export function alternativesIn(element: Element): string[] {
+  return element.text.split(/[\s,|]+/).filter((word) => word !== '');
 }
 
 interface Input {
@@ -124,12 +132,14 @@ function parse(input: Input, document: OpenElement): void {
 }
 
 function openElement(name: string, { line, column }: Place): OpenElement {
-  return { name, line, column, attributes: {}, text: '', children: [], stray: [] };
+  return { name, line, column, attributes: {}, text: '', padded: false, children: [], stray: [] };
 }
 
 /** Text is stray only beside child elements; in an element without any it is the value. */
 function finish(element: OpenElement): void {
-  element.text = element.text.trim();
+  const text = element.text.trim();
+  element.padded = text !== element.text;
+  element.text = text;
   if (element.children.length === 0) element.stray = [];
 }
 
