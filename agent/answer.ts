@@ -1,9 +1,9 @@
 import type { Composed } from './compose.ts';
 import { describeError } from './errors.ts';
 import type { Answer } from './intake/connection.ts';
-import { describeAction, describeOutcome } from './reply.ts';
+import { type ActionReply, describeAction, describeOutcome } from './reply.ts';
 import type { Triggering } from './triggering.ts';
-import type { Request } from './words.ts';
+import type { Action, Request } from './words.ts';
 
 /** What besides the stages has an answer. */
 export interface Services {
@@ -15,7 +15,7 @@ export interface Services {
 }
 
 /** Answers whatever can be asked of the agent. */
-export function createAnswer({ flow, journal }: Composed, services: Services): Answer {
+export function createAnswer({ flow, journal, settled }: Composed, services: Services): Answer {
   return ({ ask }) => {
     if (ask.kind === 'act') return flow.accept(ask.request).then(describeOutcome);
     return Promise.try(async () => {
@@ -27,12 +27,18 @@ export function createAnswer({ flow, journal }: Composed, services: Services): A
         case 'alert':
           return { ok: true, ...(await answerAlert(ask.alert, ask.dryRun)) };
         case 'list': {
-          const actions = journal.list(ask.which, ask.limit).map(describeAction);
+          const actions = journal.list(ask.which, ask.limit).map(withOffence);
           return { ok: true, actions, held: journal.liveCount() };
         }
       }
     });
   };
+
+  function withOffence(action: Action): ActionReply {
+    if (settled().config.repeatedOffenderSeconds.length === 0) return describeAction(action);
+    const offence = journal.offencesOf(action.response, action.target.text);
+    return { ...describeAction(action), offence: offence === 0 ? undefined : offence };
+  }
 
   async function answerAlert(alert: object, dryRun: boolean): Promise<object> {
     const { requests, passedOver } = await services.triggered(alert);

@@ -11,6 +11,7 @@ import { createFlowEnder } from './engine/flow-ender.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { decide } from './policy/decide.ts';
+import { escalationOf } from './policy/offenders.ts';
 import { responses } from './policy/responses.ts';
 import { createScriptParts } from './script/services.ts';
 import { scriptDriver } from './script/settings.ts';
@@ -84,6 +85,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     define: (request) => settled.define(request.response) ?? scripts.define(request),
     decide: (request, definition, essential) =>
       decide(request, { definition, guard: settled.guard, essential, newName: randomUUID }),
+    escalation: (request, decision) => escalationOf(request, decision, settled.config),
     script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
     oneShot: (instance) => {
       const kind = oneShots.find(({ name }) => name === instance.driver);

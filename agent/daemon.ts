@@ -161,7 +161,9 @@ function startAgentChores({ flow, journal, clock, settled }: Composed, log: Log)
     for (const desk of flow.desks()) desk.deadlinesMoved();
   };
   const prune = (): void => {
-    const { keepDays, keepEntries } = settled().config.history;
+    const { history, repeatedOffendersForgetSeconds } = settled().config;
+    const { keepDays, keepEntries } = history;
+    journal.forgetOffences(clock.now() - repeatedOffendersForgetSeconds * 1_000);
     const entries = journal.prune(clock.now() - keepDays * dayMs, keepEntries);
     if (entries > 0) log.info({ entries }, 'old history removed');
   };

@@ -17,6 +17,7 @@ import { instanceKey } from './instance-key.ts';
 import type { Journal } from './journal/journal.ts';
 import { type Plan, planEffect } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
+import { mergeEscalations } from './policy/offenders.ts';
 import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from './words.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
@@ -228,7 +229,10 @@ function heldByOthers(journal: Journal, instance: Instance): string[] {
 function mergeOrders(earlier: Order, later: Order): Order | undefined {
   const same = earlier.response === later.response;
   if (!same || earlier.verb !== 'add' || later.verb !== 'add') return undefined;
-  const { timeoutSeconds: _timeout, ...order } = later;
+  const merged = mergeEscalations(earlier.escalation, later.escalation);
+  if (merged === undefined) return undefined;
+  const { timeoutSeconds: _timeout, ...rest } = later;
+  const order = merged.escalation === undefined ? rest : { ...rest, ...merged };
   if (earlier.timeoutSeconds === undefined || later.timeoutSeconds === undefined) return order;
   return { ...order, timeoutSeconds: Math.max(earlier.timeoutSeconds, later.timeoutSeconds) };
 }

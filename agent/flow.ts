@@ -22,7 +22,7 @@ import type { Protected } from './policy/guard.ts';
 import type { ResponseDefinition } from './policy/responses.ts';
 import type { ScriptServices } from './script/bench.ts';
 import { createScriptDesk } from './script-desk.ts';
-import type { Instance, Outcome, Request } from './words.ts';
+import type { Escalation, Instance, Outcome, Request } from './words.ts';
 
 /** The stages, put together by daemon.ts. */
 export interface Stages extends DeskStages {
@@ -36,6 +36,8 @@ export interface Stages extends DeskStages {
     definition: ResponseDefinition,
     essential: readonly Protected[],
   ): Decision;
+  /** Policy: how an order is answered that the same target has set off before; undefined: alike. */
+  escalation?(request: Request, decision: Decision): Escalation | undefined;
   /** Engine: which drivers can carry out a response for a target, the best first, and why. */
   choose(response: string, target: Target): Chosen;
   /** The one-shot that an instance is of, and the door to the machine; undefined for a driver. */
@@ -162,7 +164,8 @@ export function createFlow(stages: Stages): Flow {
     }
     const { verb, origin, managerLine, logged, forget } = request;
     const timeoutSeconds = definition.stateful ? request.timeoutSeconds : undefined;
-    const told = { origin, managerLine, logged };
+    const escalation = stages.escalation?.(request, decision);
+    const told = { origin, managerLine, logged, escalation };
     const order = { verb, response, target, instance, timeoutSeconds, facts, forget, ...told };
     return carryOut(ways, order, others);
   };

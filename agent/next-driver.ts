@@ -74,10 +74,18 @@ async function byNext(
   ways.report.trouble(order.instance, error);
   ways.onNext();
   try {
-    return await carryOut(ways, { ...order, instance }, rest);
+    return await carryOut(ways, { ...afterFailure(order), instance }, rest);
   } catch (later) {
     throw withFormer(later, error, order.instance);
   }
+}
+
+/** One message is one offence, however many drivers are asked. */
+function afterFailure(order: Order): Order {
+  const { escalation } = order;
+  return escalation === undefined
+    ? order
+    : { ...order, escalation: { ...escalation, counted: true } };
 }
 
 /** Whether the driver has failed for good: it holds nothing of it, and the journal says so. */

@@ -20,6 +20,8 @@ export interface ActionReply {
   readonly preExisting: boolean;
   readonly attempts: number;
   readonly trouble?: string | undefined;
+  /** How often its target has set it off, where repeated offenders get it for longer. */
+  readonly offence?: number | undefined;
 }
 
 export function describeAction(action: Action): ActionReply {

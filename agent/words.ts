@@ -122,10 +122,36 @@ export interface Order {
   readonly managerLine?: string | undefined;
   readonly logged?: boolean | undefined;
   readonly forget?: boolean | undefined;
+  /** Repeated offenders are held for longer; absent where each time is like the first. */
+  readonly escalation?: Escalation | undefined;
   /** If it fails, another driver is asked: nobody is told of the failure yet. */
   readonly tryElsewhere?: boolean | undefined;
   /** Deletes only what is due: a deadline may have moved since the order was made. */
   readonly onlyWhenDue?: boolean | undefined;
+}
+
+/** How an order that counts as an offence is answered. */
+export interface Escalation {
+  /** Seconds for the second, third … offence, the last of them for all that follow. Never empty. */
+  readonly steps: readonly number[];
+  /** So long without an offence, and the next one is a first one. */
+  readonly forgetAfterMs: number;
+  /** Whose offence it is: what is acted on. */
+  readonly offender: string;
+  /** How many messages the order stands for; each is an offence. */
+  readonly messages: number;
+  /** They were counted with an order before this one, which has failed. */
+  readonly counted?: true | undefined;
+}
+
+/** How far a file that is followed has been read. */
+export interface FollowedPosition {
+  /** Its device and its number there; empty: there was no file. */
+  readonly file: string;
+  /** Bytes, up to the end of a line. */
+  readonly offset: number;
+  /** Of the bytes before that: another file can have the number of one that is gone. */
+  readonly fingerprint: string;
 }
 
 /**

@@ -2,12 +2,14 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Memory } from '../../platform/driver.ts';
 import type { Action, Intent, Order } from '../words.ts';
 import type { Instances } from './instances.ts';
+import type { Offences } from './offences.ts';
 import { type Row, toAction } from './rows.ts';
 
 /** Makes the function that turns one order into an intent, writing it down; runs in a transaction. */
 export function createIntender(
   database: DatabaseSync,
   instances: Instances,
+  offences: Pick<Offences, 'count'>,
   wasForgotten: (target: string) => boolean,
 ): (order: Order, now: number) => Intent {
   const holders = database.prepare('SELECT * FROM actions WHERE target = ? AND ended_at IS NULL');
@@ -32,7 +34,10 @@ export function createIntender(
   };
 
   const add = (order: Order, now: number, same: Row | undefined, others: Row[]): Intent => {
-    const asked = order.timeoutSeconds === undefined ? null : now + order.timeoutSeconds * 1_000;
+    const { escalation } = order;
+    const seconds =
+      escalation === undefined ? order.timeoutSeconds : offences.count(order, escalation, now);
+    const asked = seconds === undefined ? null : now + seconds * 1_000;
     if (same === undefined) {
       // One effect, one memory: whoever ends last takes it back with what was found before the first.
       const holder = others.find((row) => row.memory !== null);

@@ -5,7 +5,9 @@ import { ArError } from '../errors.ts';
 import type { Action, Adoption, Change, Instance, Intent, Order } from '../words.ts';
 import { createInstances } from './instances.ts';
 import { createIntender } from './intend.ts';
+import { createOffences } from './offences.ts';
 import { type OpenedDatabase, openDatabase } from './open.ts';
+import { createPositions, type Positions } from './position.ts';
 import { type Counts, createReader } from './read.ts';
 import { createRekeyer, type Rekeying } from './rekey.ts';
 import { createSettler, isOver } from './settle.ts';
@@ -47,6 +49,12 @@ export interface Journal {
   counts(): Counts;
   /** How many actions are live; costs nothing. */
   liveCount(): number;
+  /** How often a target has set off a response that repeated offenders get for longer. */
+  offencesOf(response: string, target: string): number;
+  /** Forgets offenders of whom nothing was heard since then. */
+  forgetOffences(before: number): void;
+  /** How far files that are followed have been read. */
+  readonly positions: Positions;
   /** Moves all deadlines, because the wall clock was moved. */
   shiftDeadlines(byMs: number): void;
   /** Forgets actions that ended before `endedBefore`, and all but the last `keep`. */
@@ -72,7 +80,9 @@ export function openJournal(stateFolder: string, waitMs = 0): Journal {
 function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
   const instances = createInstances(database);
   const forgotten = createForgotten(database);
-  const intend = createIntender(database, instances, forgotten.has);
+  const offences = createOffences(database);
+  const positions = createPositions(database);
+  const intend = createIntender(database, instances, offences, forgotten.has);
   const settle = createSettler(database);
   const rekey = createRekeyer(database);
   const read = createReader(database, instances);
@@ -152,7 +162,17 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
         for (const change of changes) if (isOver(change.state)) live -= 1;
         rekey(rekeying);
       }),
-    shiftDeadlines: (byMs) => transaction(() => shift.run(Math.round(byMs))),
+    offencesOf: offences.of,
+    forgetOffences: (before) => transaction(() => offences.forget(before)),
+    positions: {
+      ...positions,
+      save: (...of) => transaction(() => positions.save(...of)),
+    },
+    shiftDeadlines: (byMs) =>
+      transaction(() => {
+        shift.run(Math.round(byMs));
+        offences.shift(Math.round(byMs));
+      }),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),
     checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
     close: () => database.close(),

@@ -43,6 +43,21 @@ const migrations: readonly string[] = [
   `ALTER TABLE actions ADD COLUMN kind TEXT NOT NULL DEFAULT 'address';
    ALTER TABLE actions ADD COLUMN memory TEXT;
    ALTER TABLE actions ADD COLUMN facts TEXT;`,
+  // 3: how often targets have set off a response; how far files of alerts have been read.
+  `CREATE TABLE offences (
+     response  TEXT NOT NULL,
+     offender  TEXT NOT NULL,
+     count     INTEGER NOT NULL,
+     last_at   INTEGER NOT NULL,
+     PRIMARY KEY (response, offender)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE followed (
+     path          TEXT PRIMARY KEY,
+     file          TEXT NOT NULL,
+     offset        INTEGER NOT NULL,
+     fingerprint   TEXT NOT NULL,
+     after_action  INTEGER NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /**
