@@ -27,10 +27,11 @@ const mostCompared = 200;
 
 export function bind(blocks: readonly ActiveResponseBlock[], scope: Scope): Bound {
   const remarks: Remark[] = [];
+  const compared = [...scope.here.keys(), ...scope.elsewhere.keys()].slice(0, mostCompared);
   const activeResponses = blocks.flatMap((block): ActiveResponse[] => {
     const found = find(block.commandName, scope);
     if (found === undefined) {
-      remarks.push(...undefinedCommand(block, scope));
+      remarks.push(...undefinedCommand(block, { ...scope, compared }));
       return [];
     }
     const { definition } = found;
@@ -63,13 +64,15 @@ function isBefore(one: Place, other: Place): boolean {
 }
 
 /** With the name mended the timeout may be the next thing that does not work: that is said as well. */
-function undefinedCommand(block: ActiveResponseBlock, scope: Scope): Remark[] {
+function undefinedCommand(
+  block: ActiveResponseBlock,
+  scope: Scope & { readonly compared: readonly string[] },
+): Remark[] {
   const { commandName: name, commandAt, timeoutAt, said } = block;
   if (name === '') {
     return [remarkAt(commandAt, 'this active response is not taken: its <command> is empty')];
   }
-  const defined = [...scope.here.keys(), ...scope.elsewhere.keys()].slice(0, mostCompared);
-  const near = nearest(name, defined);
+  const near = nearest(name, scope.compared);
   const meant = near === undefined ? undefined : find(near, scope)?.definition;
   const start = `this active response is not taken: no <command> has the name ${quote(name)}.`;
   const remarks = [remarkAt(commandAt, `${start}${mend(block, near, scope)}`)];

@@ -137,6 +137,7 @@ function readSettings(ours: Sections): OwnFile['settings'] {
     logLevel: valueOr(settings.logLevel),
     logFile: value(settings.logFile),
     activeResponsesLog: value(settings.activeResponsesLog),
+    resultsLog: value(settings.resultsLog),
   };
 }
 

@@ -134,6 +134,8 @@ export interface Config {
   readonly logFile: string | undefined;
   /** The file that a manager's agent reads. Default: none here, default-paths.ts decides. */
   readonly activeResponsesLog: string | undefined;
+  /** The file of results, or 'none'. Default: none here, it is beside active-responses.log. */
+  readonly resultsLog: string | undefined;
 }
 
 /** The settings that are given once at most. */
@@ -186,4 +188,5 @@ export const settings = {
   logLevel: oneOf('log_level', 'info', ['debug', 'info', 'warn', 'error']),
   logFile: absolutePath('log_file'),
   activeResponsesLog: absolutePath('active_responses_log'),
+  resultsLog: absolutePathOrNone('results_log'),
 };

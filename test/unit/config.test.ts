@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import {
   chmod,
   chown,
+  mkdir,
   mkdtemp,
   readFile,
   rm,
@@ -527,6 +528,8 @@ describe('the format', () => {
     '<never_block>192.0.2.1</never_block>',
     '<on_stop>keep</on_stop>',
     '<driver response="host-deny">hosts-deny</driver>',
+    '</ar-exec><command><name>a</name><executable>b</executable></command><ar-exec>',
+    '</ar-exec><active-response><command>c</command></active-response><ar-exec>',
   ])('is read in reasonable time however often %j comes', (piece) => {
     const started = performance.now();
     expect(() => {
@@ -618,6 +621,76 @@ describe('loadConfig', () => {
     expect((await load()).warnings).toEqual([
       expect.stringContaining('user 12345, who can replace'),
     ]);
+  });
+});
+
+describe("the manager's file", () => {
+  let folder: string;
+  let own: string;
+  let managers: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ar-exec-config-'));
+    own = join(folder, 'own.conf');
+    managers = join(folder, 'etc/ossec.conf');
+    await mkdir(join(folder, 'etc'));
+    await write(`<manager_home>${folder}</manager_home>`);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+  const write = (settings: string) => writeFile(own, `<ar-exec>${settings}</ar-exec>`);
+  const command = '<command><name>a</name><executable>x</executable></command>';
+  const load = async () => {
+    const { config, warnings } = await loadConfig({ file: own, known });
+    return { names: config.commands.map(({ name }) => name), warnings };
+  };
+
+  it('is read where it is, below the home of the manager', async () => {
+    expect(await load()).toEqual({ names: [], warnings: [] });
+    // As it is installed: a group of the manager can write it and its folder.
+    await writeFile(managers, `<ossec_config>${command}</ossec_config>`);
+    await chmod(managers, 0o660);
+    await chmod(join(folder, 'etc'), 0o770);
+    expect(await load()).toEqual({ names: ['a'], warnings: [] });
+  });
+
+  it('is not read if none is wanted, or another one', async () => {
+    await writeFile(managers, command);
+    await write(`<manager_home>${folder}</manager_home><manager_config>none</manager_config>`);
+    expect(await load()).toEqual({ names: [], warnings: [] });
+    await write(`<manager_config>${managers}</manager_config>`);
+    expect(await load()).toEqual({ names: ['a'], warnings: [] });
+    await write(`<manager_config>${folder}/absent</manager_config>`);
+    expect(await load()).toEqual({
+      names: [],
+      warnings: [
+        expect.stringMatching(/^the manager's configuration is not taken: .*absent does not exist/),
+      ],
+    });
+  });
+
+  it('is not read twice if it is the own one', async () => {
+    await writeFile(
+      managers,
+      `${command}<ar-exec><manager_home>${folder}</manager_home></ar-exec>`,
+    );
+    const { config, warnings } = await loadConfig({ file: managers, known });
+    expect(config.commands).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+
+  it('does no harm where it is broken, or could have been written by anybody', async () => {
+    await writeFile(managers, `<ossec_config>\n<active\u2010response/>`);
+    expect(await load()).toEqual({
+      names: [],
+      warnings: [
+        `the manager's configuration is not taken: ${managers}:2:1: "active\u2010response/" is written with a typographic hyphen. Write it with the plain one: <active-response/>.`,
+      ],
+    });
+    await writeFile(managers, command);
+    await chmod(managers, 0o666);
+    expect(await load()).toEqual({
+      names: [],
+      warnings: [expect.stringContaining('can be written by everybody')],
+    });
   });
 });
 
