@@ -206,6 +206,7 @@ async function placeFindings({ config }: Loaded, places: Places, uid: number): P
   const files = [
     ['active-responses.log', log] as const,
     ...(config.logFile === undefined ? [] : [['The log', config.logFile] as const]),
+    ...(isFile(config.resultsLog) ? [['The results log', config.resultsLog] as const] : []),
   ];
   const logs = await Promise.all(
     files.map(async ([what, file]) => logFindings(what, file, await lookAtPlace(dirname(file)))),
@@ -216,6 +217,11 @@ async function placeFindings({ config }: Loaded, places: Places, uid: number): P
     ...logs.flat(),
     ...groupFindings(config.socketGroup, gid !== undefined),
   ];
+}
+
+/** One beside active-responses.log is looked after with it. */
+function isFile(resultsLog: string | undefined): resultsLog is string {
+  return resultsLog !== undefined && resultsLog !== 'none';
 }
 
 /** The checks of the machine, and what the usable drivers want to know of it. */

@@ -9,11 +9,10 @@ import { ask } from './intake/client.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
 import { knownNames } from './known-names.ts';
+import { type Logs, openLogs } from './logs.ts';
 import { createLog, type Log } from './observe/log.ts';
-import { createManagerLog, type ManagerLog } from './observe/manager-log.ts';
 import { createCommands } from './policy/commands.ts';
 import { createReload, type Reload } from './reload.ts';
-import { createReporter } from './report.ts';
 import { type LaterReporter, reportLater } from './report-later.ts';
 import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
@@ -29,7 +28,10 @@ export interface Places {
 }
 
 export interface Agent {
-  /** Reads the configuration anew. Never rejects: a broken one is logged, and the old one stays. */
+  /**
+   * Opens the log anew, as it may have been rotated, and reads the configuration anew. Never rejects: a
+   * broken one is logged, and the old one stays.
+   */
   hangUp(): Promise<void>;
   /** Finishes what is in work and ends; effects stay, or go, as configured. */
   stop(): Promise<void>;
@@ -61,11 +63,10 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
   try {
     await refuseSecondAgent(socket);
     await prepareStateFolder(state);
-    const managerLog = createManagerLog(
-      config.activeResponsesLog ?? paths.activeResponsesLog,
-      (error) => log.error({ err: String(error) }, 'active-responses.log cannot be written'),
+    const logs = openLogs(config, log, (file, error) =>
+      log.error({ file, err: String(error) }, 'a log cannot be written'),
     );
-    const report = reportLater(createReporter(log, managerLog));
+    const report = reportLater(logs.report);
     const composed = await compose({ config, state, report, adornments, watching: true });
     logStart(log, loaded, composed.settled(), state);
     await composed.flow.recover({ adopt: composed.journal.isNew });
@@ -73,12 +74,14 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
     const server = await openSocket({ path: socket, composed, reload, log });
     const chores = startAgentChores(composed, log);
     log.info({ socket }, 'ready');
-    const hangUp = () =>
-      reload().then(
+    const hangUp = () => {
+      log.reopen();
+      return reload().then(
         () => {},
         (error) => log.error(describeError(error), 'the configuration stays as it was'),
       );
-    return { hangUp, stop: () => stop({ composed, server, chores, log, report, managerLog }) };
+    };
+    return { hangUp, stop: () => stop({ composed, server, chores, log, report, logs }) };
   } catch (error) {
     log.flush();
     throw error;
@@ -196,11 +199,11 @@ interface Running {
   readonly chores: { stop(): void };
   readonly log: Log;
   readonly report: LaterReporter;
-  readonly managerLog: ManagerLog;
+  readonly logs: Logs;
 }
 
 async function stop(running: Running): Promise<void> {
-  const { composed, server, chores, log, report, managerLog } = running;
+  const { composed, server, chores, log, report, logs } = running;
   const { flow, journal } = composed;
   const { onStop } = composed.settled().config;
   const revert = onStop === 'revert';
@@ -210,7 +213,7 @@ async function stop(running: Running): Promise<void> {
   await server.close();
   await stopped;
   report.flush();
-  await managerLog.flush();
+  await logs.flush();
   log.info({ held: journal.liveCount() }, 'stopped');
   journal.close();
   log.flush();

@@ -30,6 +30,7 @@ export function createReload({ places, composed, log }: ReloadOptions): Reload {
     const before = composed.settled().config;
     const loaded = await loadConfig({ ...file, known: knownNames });
     await composed.reload(loaded.config);
+    log.setLevel(loaded.config.logLevel);
     const nextStart = changedForNextStart(before, loaded.config);
     for (const warning of loaded.warnings) log.warn({ warning }, 'configuration');
     log.info({ config: loaded.file ?? 'defaults', nextStart }, 'configuration read anew');
@@ -51,9 +52,9 @@ const once: readonly [element: string, read: (config: Config) => unknown][] = [
   ['limits/message_bytes', ({ limits }) => limits.messageBytes],
   ['limits/pending_requests', ({ limits }) => limits.pendingRequests],
   ['limits/scripts_at_once', ({ limits }) => limits.scriptsAtOnce],
-  ['log_level', (config) => config.logLevel],
   ['log_file', (config) => config.logFile],
   ['active_responses_log', (config) => config.activeResponsesLog],
+  ['results_log', (config) => config.resultsLog],
   ['dbus_socket', (config) => config.dbusSocket],
   ['reconcile_every', (config) => config.reconcileEverySeconds],
 ];

@@ -96,7 +96,7 @@ function managerLineOf(of: Order | Action): string | undefined {
 }
 
 /** The timetable also brings back what a person deleted and a tool did not take back at once. */
-function hasExpired({ deadlineAt }: Action, { onlyWhenDue }: Order): boolean {
+export function hasExpired({ deadlineAt }: Action, { onlyWhenDue }: Order): boolean {
   return onlyWhenDue === true && deadlineAt !== undefined && deadlineAt <= Date.now();
 }
 

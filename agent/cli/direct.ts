@@ -5,10 +5,9 @@ import { loadConfig } from '../config/load.ts';
 import type { Reporter } from '../desk.ts';
 import { parseLine } from '../intake/message.ts';
 import { knownNames } from '../known-names.ts';
+import { openLogs } from '../logs.ts';
 import { createLog } from '../observe/log.ts';
-import { createManagerLog } from '../observe/manager-log.ts';
 import { describeOutcome } from '../reply.ts';
-import { createReporter } from '../report.ts';
 import { prepareStateFolder } from '../system/folders.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 import { remark } from './output.ts';
@@ -30,6 +29,12 @@ export async function actDirect(flags: CommonFlags, request: object): Promise<ob
   });
 }
 
+/** Where active-responses.log is, by the configuration. */
+export async function findManagerLog(flags: CommonFlags): Promise<string> {
+  const { config } = await load(flags);
+  return config.activeResponsesLog ?? defaultPaths().activeResponsesLog;
+}
+
 /** Opens the journal for the time of `work`, as an agent would. */
 export async function withStages<Answer>(
   flags: CommonFlags,
@@ -41,21 +46,20 @@ export async function withStages<Answer>(
   const state = flags.state ?? paths.stateFolder;
   await prepareStateFolder(state);
   const log = createLog('warn', config.logFile ?? '/dev/null');
-  const managerLog = createManagerLog(
-    config.activeResponsesLog ?? paths.activeResponsesLog,
-    (error) => remark(`active-responses.log cannot be written: ${String(error)}`),
+  const logs = openLogs(config, log, (file, error) =>
+    remark(`${file} cannot be written: ${String(error)}`),
   );
   const composed = await compose({
     config,
     state,
     lockWaitMs,
-    report: createReporter(log, managerLog),
+    report: logs.report,
   });
   try {
     return await work(composed);
   } finally {
     await composed.flow.stop({ revert: false });
-    await managerLog.flush();
+    await logs.flush();
     composed.journal.close();
     log.flush();
   }

@@ -8,13 +8,20 @@ export interface Log {
   info(facts: object, event: string): void;
   warn(facts: object, event: string): void;
   error(facts: object, event: string): void;
+  setLevel(level: Level): void;
+  /** Goes on in a new file where the old one was renamed; nothing without a file. */
+  reopen(): void;
   /** Writes out what is still in memory; for the end of the process. */
   flush(): void;
 }
 
+/** So many characters wait for a disk that does not take them, or for a reader; more are dropped. */
+const waitingAtMost = 16 * 1_048_576;
+
 /** Logs JSON lines to `file`, or to standard output. */
 export function createLog(level: Level, file?: string): Log {
-  const destination = pino.destination({ dest: file ?? 1, sync: false, mkdir: true, mode: 0o640 });
+  const places = { dest: file ?? 1, mkdir: true, mode: 0o640 };
+  const destination = pino.destination({ ...places, sync: false, maxLength: waitingAtMost });
   // A disk that is full or a reader that went away must not end an agent that holds blocks.
   destination.on('error', () => {});
   const logger = pino(
@@ -31,6 +38,12 @@ export function createLog(level: Level, file?: string): Log {
     info: (facts, event) => logger.info(facts, event),
     warn: (facts, event) => logger.warn(facts, event),
     error: (facts, event) => logger.error(facts, event),
+    setLevel: (level) => {
+      logger.level = level;
+    },
+    reopen: () => {
+      if (file !== undefined) destination.reopen();
+    },
     flush: () => {
       try {
         destination.flushSync();
