@@ -6,9 +6,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, globSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,6 +20,16 @@ const inputs = [
   'package.json',
   'package-lock.json',
 ];
+
+/** How the entry of the executable comes by all that is not in it. */
+const restLoader = `
+  const { getAsset } = require('node:sea');
+  const { compileFunction } = require('node:vm');
+  const parameters = ['exports', 'require', 'module', '__filename'];
+  const text = getAsset('rest', 'utf8');
+  const run = compileFunction(text, parameters, { filename: 'rest.cjs' });
+  run(exports, require, module, process.execPath);
+`;
 
 const wanted = await fingerprint();
 const stamp = join(out, 'ar-exec.inputs');
@@ -46,7 +56,8 @@ async function build(): Promise<void> {
   await mkdir(out, { recursive: true });
   const folder = await mkdtemp(join(out, 'making-'));
   try {
-    await bundle(join(folder, 'ar-exec.mjs'));
+    await bundleModule(join(folder, 'ar-exec.mjs'));
+    await bundleScripts(folder);
     await makeExecutable(folder, makeBase(folder));
     await rename(join(folder, 'ar-exec.mjs'), join(out, 'ar-exec.mjs'));
     await rename(join(folder, 'ar-exec'), join(out, 'ar-exec'));
@@ -58,22 +69,27 @@ async function build(): Promise<void> {
   process.stderr.write(`build: build/out/ar-exec made in ${seconds} s\n`);
 }
 
-/**
- * One ES module. Code splitting stays off: a single executable can import built-in modules only.
- * What is imported dynamically still runs at its first import and not before.
- */
-async function bundle(outfile: string): Promise<void> {
-  const esbuild = await import('esbuild');
+/** What both ways of bundling have in common: one file, whose libraries are in it. */
+async function options() {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
-  await esbuild.build({
+  return {
     absWorkingDir: root,
-    entryPoints: ['agent/main.ts'],
-    outfile,
     bundle: true,
     platform: 'node',
-    format: 'esm',
     target: 'node26',
     define: { AR_EXEC_VERSION: JSON.stringify(version) },
+    logLevel: 'warning',
+  } as const;
+}
+
+/** One ES module, for a Node that is installed. What is imported dynamically runs at its first import. */
+async function bundleModule(outfile: string): Promise<void> {
+  const esbuild = await import('esbuild');
+  await esbuild.build({
+    ...(await options()),
+    entryPoints: ['agent/main.ts'],
+    outfile,
+    format: 'esm',
     // pino is CommonJS and requires built-in modules; a module has no `require` of its own.
     banner: {
       js: [
@@ -81,8 +97,58 @@ async function bundle(outfile: string): Promise<void> {
         'const require = createBundleRequire(import.meta.url);',
       ].join('\n'),
     },
-    logLevel: 'warning',
   });
+}
+
+/**
+ * For the executable, two scripts: the entry, with what a call by a manager needs, and the rest, which
+ * lies beside it as an asset and is read when it is first asked for. A module would be parsed as a whole
+ * and would load every built-in module that any part of it names, at every start
+ * (docs/decisions/0017-start-up.md).
+ */
+async function bundleScripts(folder: string): Promise<void> {
+  const esbuild = await import('esbuild');
+  const script = {
+    ...(await options()),
+    format: 'cjs',
+    // The loader of a single executable has no import(): what is bundled is required instead.
+    supported: { 'dynamic-import': false },
+  } as const;
+  await esbuild.build({
+    ...script,
+    stdin: { contents: reexported(), resolveDir: root, loader: 'ts' },
+    outfile: join(folder, 'rest.cjs'),
+    define: { ...script.define, 'import.meta.url': 'bundleUrl' },
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  });
+  await esbuild.build({
+    ...script,
+    entryPoints: ['agent/main.ts'],
+    outfile: join(folder, 'entry.cjs'),
+    plugins: [
+      {
+        name: 'rest',
+        setup: ({ onResolve, onLoad }) => {
+          onResolve({ filter: /^\./ }, ({ kind }) =>
+            kind === 'dynamic-import' ? { path: 'rest', namespace: 'rest' } : undefined,
+          );
+          onLoad({ filter: /./, namespace: 'rest' }, () => ({ contents: restLoader }));
+        },
+      },
+    ],
+  });
+}
+
+/** All that the entry imports dynamically, as one module. */
+function reexported(): string {
+  const imported = /\bimport\('([^']+)'\)/g;
+  const files = ['agent/main.ts', 'agent/called/call.ts'].flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    return [...text.matchAll(imported)].map(([, name = '']) =>
+      posix.join(posix.dirname(file), name),
+    );
+  });
+  return [...new Set(files)].map((file) => `export * from './${file}';`).join('\n');
 }
 
 /**
@@ -101,8 +167,9 @@ async function makeExecutable(folder: string, executable: string): Promise<void>
     join(folder, 'executable.json'),
     JSON.stringify({
       // The names become part of the executable: relative ones are the same on every machine.
-      main: 'ar-exec.mjs',
-      mainFormat: 'module',
+      main: 'entry.cjs',
+      mainFormat: 'commonjs',
+      assets: { rest: 'rest.cjs' },
       executable,
       output: 'ar-exec',
       disableExperimentalSEAWarning: true,

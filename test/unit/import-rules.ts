@@ -18,7 +18,8 @@ const leaves = ['agent/errors.ts', 'agent/words.ts'];
 /** The other files of agent/ put the stages together. These are for the ones named here alone. */
 const reserved: Record<string, readonly string[]> = {
   'agent/daemon.ts': ['agent/cli/', 'agent/main.ts'],
-  'agent/cli/': ['agent/cli/', 'agent/main.ts'],
+  'agent/cli/': ['agent/cli/', 'agent/called/call.ts', 'agent/main.ts'],
+  'agent/called/': ['agent/called/', 'agent/main.ts'],
   'agent/main.ts': [],
 };
 /** Libraries and built-in modules that one place owns. */

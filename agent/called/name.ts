@@ -1,0 +1,46 @@
+import { findResponse, type ResponseDefinition } from '../policy/responses.ts';
+
+/** What this executable was started as, where that is the name of a response. */
+export interface Called {
+  /** As it was called: `active-response/bin/firewall-drop`. It begins every line of the log. */
+  readonly program: string;
+  /** Its last part. */
+  readonly name: string;
+  /** The name by which the agent knows it, as a path. */
+  readonly known: string;
+  readonly target: ResponseDefinition['target'];
+  readonly stateful: boolean;
+  /** What to say where no system but another one has what it stands for. */
+  readonly foreign?: Foreign | undefined;
+}
+
+/** How upstream's executables for other systems end on this one, after their handshake. */
+interface Foreign {
+  readonly lines: readonly string[];
+  readonly status: number;
+}
+
+const otherSystem: Foreign = { lines: ['Invalid system', 'Ended'], status: 0 };
+const foreigners: ReadonlyMap<string, Foreign> = new Map([
+  ['netsh', otherSystem],
+  ['ipfw', otherSystem],
+  ['ipfw_mac', otherSystem],
+  ['pf', otherSystem],
+  ['npf', { lines: ['The NPFCTL is not accessible'], status: 255 }],
+]);
+
+/** The response that `argv0` names, with or without the ending of a script; `ar-exec` is none. */
+export function calledAs(argv0: string): Called | undefined {
+  const name = argv0.slice(argv0.lastIndexOf('/') + 1);
+  const bare = name.replace(/\.(?:sh|exe|cmd)$/, '');
+  const exact = findResponse(name);
+  const definition = exact ?? findResponse(bare);
+  if (definition !== undefined) {
+    const known = exact === undefined ? argv0.slice(0, argv0.length - name.length) + bare : argv0;
+    const { target, stateful } = definition;
+    return { program: argv0, name, known, target, stateful };
+  }
+  const foreign = foreigners.get(bare);
+  if (foreign === undefined) return undefined;
+  return { program: argv0, name, known: argv0, target: 'address', stateful: true, foreign };
+}
