@@ -1,10 +1,12 @@
 /** The running agent: open, probe, recover, listen, stop. */
 import { createAnswer } from './answer.ts';
+import { openArConf } from './ar-conf.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
-import { startChores } from './engine/chores.ts';
+import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
+import { type Execd, startExecd } from './execd.ts';
 import { ask } from './intake/client.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
@@ -16,9 +18,11 @@ import { createReload, type Reload } from './reload.ts';
 import { type LaterReporter, reportLater } from './report-later.ts';
 import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
+import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { createTriggering } from './triggering.ts';
 import { version } from './version.ts';
+import type { Commands } from './words.ts';
 
 /** The flags every subcommand has; what is absent has its default. */
 export interface Places {
@@ -61,6 +65,7 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
   const socket = places.socket ?? paths.socket;
   const log = createLog(config.logLevel, config.logFile);
   try {
+    const passed = takePassedDatagramSockets();
     await refuseSecondAgent(socket);
     await prepareStateFolder(state);
     const logs = openLogs(config, log, (file, error) =>
@@ -71,8 +76,17 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
     logStart(log, loaded, composed.settled(), state);
     await composed.flow.recover({ adopt: composed.journal.isNew });
     const reload = createReload({ places, composed, log });
-    const server = await openSocket({ path: socket, composed, reload, log });
-    const chores = startAgentChores(composed, log);
+    const arConf = await openArConf(composed, log);
+    const commands = createCommands(() => {
+      const { commands: definitions, repeatedOffenderSeconds } = composed.settled().config;
+      return { arConf: arConf.lines(), definitions, repeatedOffenderSeconds };
+    });
+    const execd = await startExecd({ composed, commands, arConf, passed, log });
+    const server = await openSocket({ path: socket, composed, commands, execd, reload, log });
+    const chores = startAgentChores(composed, log, [
+      { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
+      { name: 'execd', everySeconds: 10, work: execd.look },
+    ]);
     log.info({ socket }, 'ready');
     const hangUp = () => {
       log.reopen();
@@ -81,7 +95,7 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
         (error) => log.error(describeError(error), 'the configuration stays as it was'),
       );
     };
-    return { hangUp, stop: () => stop({ composed, server, chores, log, report, logs }) };
+    return { hangUp, stop: () => stop({ composed, server, execd, chores, log, report, logs }) };
   } catch (error) {
     log.flush();
     throw error;
@@ -118,18 +132,17 @@ function logStart(log: Log, loaded: Loaded, { probes, choices }: Settled, state:
 interface Opening {
   readonly path: string;
   readonly composed: Composed;
+  readonly commands: Commands;
+  readonly execd: Execd;
   readonly reload: Reload;
   readonly log: Log;
 }
 
-async function openSocket({ path, composed, reload, log }: Opening): Promise<SocketServer> {
+async function openSocket(opening: Opening): Promise<SocketServer> {
+  const { path, composed, commands, execd, reload, log } = opening;
   const { config } = composed.settled();
   const gid = await groupId(config.socketGroup);
   const startedAt = composed.clock.now();
-  const commands = createCommands(() => {
-    const { commands: definitions, repeatedOffenderSeconds } = composed.settled().config;
-    return { arConf: new Map(), definitions, repeatedOffenderSeconds };
-  });
   const server = await listen({
     path,
     ...(gid === undefined ? {} : { groupId: gid }),
@@ -138,7 +151,12 @@ async function openSocket({ path, composed, reload, log }: Opening): Promise<Soc
     onTrouble: (what) => log.warn({ what }, 'intake'),
     parse: (line) => parseLine(line, commands),
     answer: createAnswer(composed, {
-      status: () => describeStatus(composed, { startedAt, connections: server.connections() }),
+      status: () =>
+        describeStatus(composed, {
+          startedAt,
+          connections: server.connections(),
+          execd: execd.status(),
+        }),
       reload,
       triggered: createTriggering({
         config: () => composed.settled().config,
@@ -151,7 +169,11 @@ async function openSocket({ path, composed, reload, log }: Opening): Promise<Soc
   return server;
 }
 
-function startAgentChores({ flow, journal, clock, settled }: Composed, log: Log) {
+function startAgentChores(
+  { flow, journal, clock, settled }: Composed,
+  log: Log,
+  others: readonly Chore[],
+) {
   const reconcile = async (): Promise<void> => {
     const inUse = flow.desks().filter((desk) => desk.inUse());
     await Promise.all(inUse.map((desk) => desk.reconcile(false)));
@@ -181,6 +203,7 @@ function startAgentChores({ flow, journal, clock, settled }: Composed, log: Log)
         work: () => journal.checkpoint(),
       },
       { name: 'prune', everySeconds: pruneEverySeconds, work: prune },
+      ...others,
     ],
     () => performance.now(),
     (chore, error) => log.error({ chore, err: String(error) }, 'a chore failed'),
@@ -196,6 +219,7 @@ function startAgentChores({ flow, journal, clock, settled }: Composed, log: Log)
 interface Running {
   readonly composed: Composed;
   readonly server: SocketServer;
+  readonly execd: Execd;
   readonly chores: { stop(): void };
   readonly log: Log;
   readonly report: LaterReporter;
@@ -203,12 +227,13 @@ interface Running {
 }
 
 async function stop(running: Running): Promise<void> {
-  const { composed, server, chores, log, report, logs } = running;
+  const { composed, server, execd, chores, log, report, logs } = running;
   const { flow, journal } = composed;
   const { onStop } = composed.settled().config;
   const revert = onStop === 'revert';
   log.info({ held: journal.liveCount(), onStop }, 'stopping');
   chores.stop();
+  await execd.stop();
   const stopped = flow.stop({ revert });
   await server.close();
   await stopped;

@@ -48,6 +48,7 @@ export function createReload({ places, composed, log }: ReloadOptions): Reload {
 /** What is opened or started once. */
 const once: readonly [element: string, read: (config: Config) => unknown][] = [
   ['socket_group', (config) => config.socketGroup],
+  ['manager_queue', (config) => config.managerQueue],
   ['limits/connections', ({ limits }) => limits.connections],
   ['limits/message_bytes', ({ limits }) => limits.messageBytes],
   ['limits/pending_requests', ({ limits }) => limits.pendingRequests],

@@ -1,10 +1,18 @@
 import type { Composed } from './compose.ts';
+import type { ExecdStatus } from './execd.ts';
 import { version } from './version.ts';
+
+interface StatusFacts {
+  readonly startedAt: number;
+  readonly connections: number;
+  /** Undefined when nobody's execd is replaced. */
+  readonly execd: ExecdStatus | undefined;
+}
 
 /** The state of the agent, as `status` tells it. */
 export function describeStatus(
   { flow, journal, clock, settled }: Composed,
-  { startedAt, connections }: { readonly startedAt: number; readonly connections: number },
+  { startedAt, connections, execd }: StatusFacts,
 ): object {
   const desks = flow.desks();
   const { probes, choices } = settled();
@@ -22,7 +30,10 @@ export function describeStatus(
   });
   const counts = journal.counts();
   const healthy =
-    counts.missing === 0 && counts.reverting === 0 && drivers.every((one) => !('trouble' in one));
+    counts.missing === 0 &&
+    counts.reverting === 0 &&
+    drivers.every((one) => !('trouble' in one)) &&
+    execd?.sockets.every((one) => one.trouble === undefined) !== false;
   return {
     version,
     pid: process.pid,
@@ -31,6 +42,7 @@ export function describeStatus(
     actions: counts,
     pending: desks.reduce((sum, desk) => sum + desk.pending(), 0),
     connections,
+    ...(execd === undefined ? {} : { execd }),
     journal: journal.file,
     drivers,
     choices,

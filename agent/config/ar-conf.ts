@@ -57,12 +57,6 @@ function parseLine(line: string): ArConfEntry | string {
   return { name: name.slice(0, longestName), executable: trimmed, timeoutSeconds: Number(digits) };
 }
 
-/** The file as it is on disk; undefined when there is none, or one that cannot be taken. */
-export interface ArConfFile {
-  readonly text: string;
-  readonly mark: string;
-}
-
 /** Tells a version of a file from another one; undefined when there is none. */
 export async function arConfMark(file: string): Promise<string | undefined> {
   const found = await lstat(file, { bigint: true }).catch(() => undefined);

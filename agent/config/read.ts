@@ -93,6 +93,7 @@ function readSettings(ours: Sections): OwnFile['settings'] {
     hostsDenyFile: valueOr(settings.hostsDenyFile),
     blockFolder: valueOr(settings.blockFolder),
     managerHome: valueOr(settings.managerHome),
+    managerQueue: valueOr(settings.managerQueue),
     managerConfig: value(settings.managerConfig),
     nftablesSet: {
       ipv4: valueOr(settings.nftablesSetIpv4),

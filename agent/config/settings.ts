@@ -68,6 +68,8 @@ export interface Config {
   readonly blockFolder: string;
   /** Where the manager's agent is installed. Default /var/ossec. */
   readonly managerHome: string;
+  /** Whose execd's place is taken, below `managerHome`. Default 'no'. */
+  readonly managerQueue: 'no' | 'wazuh4' | 'ossec' | 'wazuh5';
   /** The manager's own file, or `none`. Default: none here, `etc/ossec.conf` below managerHome. */
   readonly managerConfig: string | undefined;
   /** The sets of the administrator's that nftables-set fills, by full name; '' for none. */
@@ -150,6 +152,7 @@ export const settings = {
   hostsDenyFile: absolutePathOr('hosts_deny_file', '/etc/hosts.deny'),
   blockFolder: absolutePathOr('block_folder', '/ipblock'),
   managerHome: absolutePathOr('manager_home', '/var/ossec'),
+  managerQueue: oneOf('manager_queue', 'no', ['no', 'wazuh4', 'ossec', 'wazuh5']),
   managerConfig: absolutePathOrNone('manager_config'),
   agentId: agentId('agent_id'),
   agentName: agentName('agent_name'),

@@ -26,6 +26,7 @@ const reserved: Record<string, readonly string[]> = {
 const owners: Record<string, string> = {
   execa: 'agent/system/',
   nodemailer: 'agent/system/',
+  'node:ffi': 'agent/system/libc.ts',
   'node:sqlite': 'agent/journal/',
   'node-ipc': 'agent/intake/',
   yargs: 'agent/cli/',
