@@ -1,40 +1,77 @@
 import type { CommandModule } from 'yargs';
-import { loadConfig } from '../config/load.ts';
+import { type Loaded, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
+import type { Explanation } from '../explain/explain.ts';
 import { knownNames } from '../known-names.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
-import { print, printJson } from './output.ts';
+import { reloadConfig } from './config-reload.ts';
+import { oneLine, print, printJson } from './output.ts';
 
-export const configCommand: CommandModule<object, CommonFlags> = {
+interface ConfigFlags extends CommonFlags {
+  readonly what: 'check' | 'reload';
+}
+
+export const configCommand: CommandModule<object, ConfigFlags> = {
   command: 'config <what>',
-  describe: 'Check the configuration: "config check"',
+  describe: 'Check the configuration and explain it, or have the agent read it anew',
   builder: (parser) =>
     parser
-      .positional('what', { choices: ['check'] as const, describe: 'what to do with it' })
-      .example('$0 config check --config ./my.conf', '') as never,
-  handler: async (flags) => {
-    const { config: file } = placesOf(flags);
-    const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
-    const { composeInMemory } = await import('./direct.ts');
-    const composed = await composeInMemory({ ...flags });
-    const { choices } = composed.settled();
-    const source = loaded.file ?? 'no file: everything has its default';
-    if (flags.json) {
-      const { drivers, neverBlock, ...rest } = loaded.config;
-      printJson({
-        ok: true,
-        file: loaded.file ?? null,
-        warnings: loaded.warnings,
-        choices,
-        config: {
-          ...rest,
-          neverBlock: neverBlock.map(({ text }) => text),
-          drivers: Object.fromEntries(drivers),
-        },
-      });
-    } else print([source, ...sentences(loaded.config), ...choices].join('\n'));
-  },
+      .positional('what', { choices: ['check', 'reload'] as const, describe: 'what to do with it' })
+      .example('$0 config check --config ./my.conf', '')
+      .example('$0 config reload', '') as never,
+  handler: async (flags) => (flags.what === 'reload' ? reloadConfig(flags) : checkConfig(flags)),
 };
+
+async function checkConfig(flags: CommonFlags): Promise<void> {
+  const { config: file } = placesOf(flags);
+  const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+  const { composeInMemory } = await import('./direct.ts');
+  const composed = await composeInMemory({ ...flags });
+  const { explain } = await import('../explain/explain.ts');
+  const explanation = await explain(composed.settled());
+  const { choices } = composed.settled();
+  if (flags.json) {
+    const { drivers, neverBlock, notifications, scripts, ...rest } = loaded.config;
+    printJson({
+      ok: true,
+      file: loaded.file ?? null,
+      managerFile: loaded.managerFile ?? null,
+      warnings: loaded.warnings,
+      choices,
+      explanation,
+      config: {
+        ...rest,
+        neverBlock: neverBlock.map(({ text }) => text),
+        drivers: Object.fromEntries(drivers),
+        scripts: Object.fromEntries(scripts),
+        // What is secret is named, and not told.
+        notifications: notifications.map(({ secrets, ...one }) => ({
+          ...one,
+          secrets: Object.keys(secrets),
+        })),
+      },
+    });
+    return;
+  }
+  const source = loaded.file ?? 'no file: everything has its default';
+  const said = [...sources(source, loaded), ...sentences(loaded.config)];
+  print([...said, ...lines(explanation), ...choices].join('\n'));
+}
+
+function sources(source: string, { managerFile }: Loaded): string[] {
+  return managerFile === undefined ? [source] : [source, `The manager's part of ${managerFile}.`];
+}
+
+function lines({ commands, activeResponses, notes }: Explanation): string[] {
+  const list = (heading: string, entries: readonly { readonly text: string }[]): string[] =>
+    entries.length === 0 ? [] : ['', heading, ...entries.map(({ text }) => `  ${oneLine(text)}`)];
+  const explained = [
+    ...list('What managers can ask for:', commands),
+    ...list('What alerts set off:', activeResponses),
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+  ];
+  return explained.length === 0 ? [] : [...explained, ''];
+}
 
 function sentences(config: Config): string[] {
   const { limits, history } = config;

@@ -83,10 +83,7 @@ function readActiveResponse(element: Element, block: Block, disabled: boolean) {
   const ruleGroups = readList(block, 'rules_group', /./, 'names of groups of rules');
   if (level === undefined && ruleIds === undefined && ruleGroups === undefined) {
     remarks.push(
-      remarkAt(
-        element,
-        'this active response names no level, rule or group: it answers every alert',
-      ),
+      remarkAt(element, 'this active response names no level, rule or group: nothing sets it off'),
     );
   }
   return {

@@ -15,6 +15,8 @@ export interface Loaded {
   readonly warnings: readonly string[];
   /** The file that was read; absent when there is none and everything has its default. */
   readonly file?: string;
+  /** The manager's file, if its part was taken. */
+  readonly managerFile?: string;
 }
 
 /**
@@ -27,7 +29,10 @@ export async function loadConfig(options: { file?: string; known: Known }): Prom
   const own = readOwnFile(found?.text ?? '', file, options.known);
   const managers = await loadManagerFile(own.settings, file);
   const { config, warnings } = putTogether(own, managers.found);
-  if (found === undefined) return { config, warnings: [...warnings, ...managers.warnings] };
+  const managerFile = managers.found === undefined ? {} : { managerFile: managers.found.file };
+  if (found === undefined) {
+    return { config, warnings: [...warnings, ...managers.warnings], ...managerFile };
+  }
   const { notifications } = config;
   const readable = found.readable && holdsSecret(notifications) ? [tellsSecret(file)] : [];
   const troubles = await notificationTroubles(notifications);
@@ -35,6 +40,7 @@ export async function loadConfig(options: { file?: string; known: Known }): Prom
     config,
     warnings: [...found.warnings, ...warnings, ...managers.warnings, ...readable, ...troubles],
     file,
+    ...managerFile,
   };
 }
 

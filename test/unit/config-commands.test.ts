@@ -337,7 +337,7 @@ describe('active responses', () => {
   });
 
   it.each([
-    ['', 'it answers every alert'],
+    ['', 'no level, rule or group: nothing sets it off'],
     [
       '<level>7</level><agent_id>001</agent_id>',
       '<agent_id> does not count where the location is local',
