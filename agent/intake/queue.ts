@@ -41,10 +41,11 @@ export function createQueue({ limits, prepare, handle, onDropped }: QueueOptions
   };
   const work = async (): Promise<void> => {
     while (waiting.length > 0) {
+      await prepare();
       const batch = waiting;
       waiting = [];
       for (let from = 0; from < batch.length; from += inOneTurn) {
-        await prepare();
+        if (from > 0) await prepare();
         for (const message of batch.slice(from, from + inOneTurn)) begin(message);
         await new Promise((resolve) => setImmediate(resolve));
       }
