@@ -7,7 +7,9 @@ import { type Loaded, loadConfig } from './config/load.ts';
 import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
 import { type Execd, startExecd } from './execd.ts';
+import { startFollowing } from './following.ts';
 import { ask } from './intake/client.ts';
+import type { Follower } from './intake/follow/follow.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
 import { knownNames } from './known-names.ts';
@@ -20,7 +22,7 @@ import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
-import { createTriggering } from './triggering.ts';
+import { createTriggering, type Triggering } from './triggering.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
 
@@ -82,7 +84,12 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
       return { arConf: arConf.lines(), definitions, repeatedOffenderSeconds };
     });
     const execd = await startExecd({ composed, commands, arConf, passed, log });
-    const server = await openSocket({ path: socket, composed, commands, execd, reload, log });
+    const triggered = createTriggering(composed, (executable) =>
+      log.info({ executable }, 'not present on this system, so alerts do not run it'),
+    );
+    const opening = { path: socket, composed, commands, execd, reload, triggered, log };
+    const server = await openSocket(opening);
+    const following = startFollowing({ composed, triggered, log });
     const chores = startAgentChores(composed, log, [
       { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
       { name: 'execd', everySeconds: 10, work: execd.look },
@@ -95,7 +102,10 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
         (error) => log.error(describeError(error), 'the configuration stays as it was'),
       );
     };
-    return { hangUp, stop: () => stop({ composed, server, execd, chores, log, report, logs }) };
+    return {
+      hangUp,
+      stop: () => stop({ composed, server, execd, following, chores, log, report, logs }),
+    };
   } catch (error) {
     log.flush();
     throw error;
@@ -135,11 +145,12 @@ interface Opening {
   readonly commands: Commands;
   readonly execd: Execd;
   readonly reload: Reload;
+  readonly triggered: Triggering;
   readonly log: Log;
 }
 
 async function openSocket(opening: Opening): Promise<SocketServer> {
-  const { path, composed, commands, execd, reload, log } = opening;
+  const { path, composed, commands, execd, reload, triggered, log } = opening;
   const { config } = composed.settled();
   const gid = await groupId(config.socketGroup);
   const startedAt = composed.clock.now();
@@ -158,12 +169,7 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
           execd: execd.status(),
         }),
       reload,
-      triggered: createTriggering({
-        config: () => composed.settled().config,
-        isDefined: (name) => composed.settled().define(name) !== undefined,
-        onAbsent: (executable) =>
-          log.info({ executable }, 'not present on this system, so alerts do not run it'),
-      }),
+      triggered,
     }),
   });
   return server;
@@ -220,6 +226,7 @@ interface Running {
   readonly composed: Composed;
   readonly server: SocketServer;
   readonly execd: Execd;
+  readonly following: Follower | undefined;
   readonly chores: { stop(): void };
   readonly log: Log;
   readonly report: LaterReporter;
@@ -227,16 +234,18 @@ interface Running {
 }
 
 async function stop(running: Running): Promise<void> {
-  const { composed, server, execd, chores, log, report, logs } = running;
+  const { composed, server, execd, following, chores, log, report, logs } = running;
   const { flow, journal } = composed;
   const { onStop } = composed.settled().config;
   const revert = onStop === 'revert';
   log.info({ held: journal.liveCount(), onStop }, 'stopping');
   chores.stop();
   await execd.stop();
+  const followed = following?.stop();
   const stopped = flow.stop({ revert });
   await server.close();
   await stopped;
+  await followed;
   report.flush();
   await logs.flush();
   log.info({ held: journal.liveCount() }, 'stopped');

@@ -57,6 +57,7 @@ const once: readonly [element: string, read: (config: Config) => unknown][] = [
   ['active_responses_log', (config) => config.activeResponsesLog],
   ['results_log', (config) => config.resultsLog],
   ['dbus_socket', (config) => config.dbusSocket],
+  ['alerts_file', (config) => config.alertsFile],
   ['reconcile_every', (config) => config.reconcileEverySeconds],
 ];
 

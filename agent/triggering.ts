@@ -1,5 +1,6 @@
 /** What follows from an alert on this machine, as the configuration has it now. */
 import { hostname } from 'node:os';
+import type { Composed } from './compose.ts';
 import { defaultPaths } from './config/default-paths.ts';
 import type { Config } from './config/settings.ts';
 import { fromAlert, headOf } from './intake/dialects/alert.ts';
@@ -21,21 +22,17 @@ export interface Triggered {
 /** Never rejects. */
 export type Triggering = (alert: object) => Promise<Triggered>;
 
-interface TriggeringOptions {
-  /** Asked for each alert: it may be read anew at any time. */
-  config(): Config;
-  /** Whether a name is one of a response that is built in, or that the configuration makes. */
-  isDefined(name: string): boolean;
-  /** An executable is not present on this system; told once for each. */
-  onAbsent(executable: string): void;
-}
-
-export function createTriggering({ config, isDefined, onAbsent }: TriggeringOptions): Triggering {
+/** `onAbsent` is told once of each executable that is not present on this system. */
+export function createTriggering(
+  { settled }: Pick<Composed, 'settled'>,
+  onAbsent: (executable: string) => void = () => {},
+): Triggering {
   const told = new Set<string>();
 
   const isPresent = async (name: string): Promise<boolean> => {
-    const { scripts, scriptsFolder } = config();
-    if (isDefined(name) || scripts.has(name)) return true;
+    const { define, config } = settled();
+    const { scripts, scriptsFolder } = config;
+    if (define(name) !== undefined || scripts.has(name)) return true;
     if (name.includes('/')) return false;
     const found = await checkScriptFile(scriptsFolder ?? defaultPaths().scriptsFolder, name);
     // One that must not be run is refused later, and says why each time.
@@ -49,8 +46,9 @@ export function createTriggering({ config, isDefined, onAbsent }: TriggeringOpti
   };
 
   return async (alert) => {
-    const { activeResponses, activeResponseDisabled } = config();
-    const who = identityOf(config());
+    const { config } = settled();
+    const { activeResponses, activeResponseDisabled } = config;
+    const who = identityOf(config);
     if (activeResponseDisabled) {
       return { requests: [], passedOver: activeResponses.map((one) => passedOver(one, allOff)) };
     }
