@@ -20,7 +20,7 @@ const waitingAtMost = 16 * 1_048_576;
 
 /** Logs JSON lines to `file`, or to standard output. */
 export function createLog(level: Level, file?: string): Log {
-  const places = { dest: file ?? 1, mkdir: true, mode: 0o640 };
+  const places = { dest: file ?? 1, mkdir: true, mode: 0o600 };
   const destination = pino.destination({ ...places, sync: false, maxLength: waitingAtMost });
   // A disk that is full or a reader that went away must not end an agent that holds blocks.
   destination.on('error', () => {});
