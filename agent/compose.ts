@@ -4,6 +4,8 @@ import type { DriverKind, OneShot } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import { planFlows } from '../platform/linux/flows.ts';
 import type { Runner } from '../platform/step.ts';
+import type { System } from '../platform/system.ts';
+import { currentSystem } from './config/default-paths.ts';
 import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
 import { createCarrier } from './engine/carry-out.ts';
@@ -48,19 +50,21 @@ export interface ComposeOptions {
   readonly lockWaitMs?: number;
   readonly report: Reporter;
   readonly adornments?: Adornments;
+  /** What it runs on; this machine's own if absent. */
+  readonly system?: System;
   /** Whether to listen for what others do to effects: for an agent that goes on running. */
   readonly watching?: boolean;
 }
 
 export async function compose(options: ComposeOptions): Promise<Composed> {
-  const { report, adornments } = options;
+  const { report, adornments, system = currentSystem() } = options;
   const opened = openJournal(options.state, options.lockWaitMs);
   const journal = adornments?.journal?.(opened) ?? opened;
   const clock = createClock();
   const bus = createBus(options.config.dbusSocket);
   const systemRunner = createRunner(toolFolders, bus, (name) => settled.endpoints(name));
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
-  const settleNow = (config: Config) => settle(config, { run, now: clock.now });
+  const settleNow = (config: Config) => settle(config, { run, now: clock.now, system });
   let settled = await settleNow(options.config);
   const scripts = createScriptParts(() => settled.config, journal, adornments?.scripts);
   const flows = createFlowEnder({

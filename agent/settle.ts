@@ -1,7 +1,8 @@
 /** What a configuration comes to on this machine. It is made anew when the configuration is. */
 import type { Driver, DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
-import { drivers, oneShots } from '../platform/index.ts';
+import { kindsOn } from '../platform/index.ts';
 import type { Runner } from '../platform/step.ts';
+import type { System } from '../platform/system.ts';
 import { type Choosing, createChoosing } from './choosing.ts';
 import { createEndpoints } from './config/notification-secrets.ts';
 import type { Config } from './config/settings.ts';
@@ -40,8 +41,9 @@ export interface Settled extends Choosing {
 /** Probes every driver, and chooses. `now` in milliseconds since 1970. */
 export async function settle(
   config: Config,
-  { run, now }: { readonly run: Runner; now(): number },
+  { run, now, system }: { readonly run: Runner; readonly system: System; now(): number },
 ): Promise<Settled> {
+  const { drivers, oneShots } = kindsOn(system);
   const kinds = [...drivers, ...oneShots];
   const probes = await Promise.all(kinds.map((kind) => probe(kind, config, run)));
   const chosen = new Map(

@@ -12,13 +12,13 @@ import { nftablesSet } from './linux/nftables-set.ts';
 import { quarantine } from './linux/quarantine.ts';
 import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
-
 import { mail } from './notify/mail.ts';
 import { pagerduty } from './notify/pagerduty.ts';
 import { slack } from './notify/slack.ts';
 import { xPost } from './notify/x-post.ts';
+import { type System, systems } from './system.ts';
 
-/** Every driver there is. Which one a response prefers is policy's business. */
+/** Every driver there is, for all systems. Which one a response prefers is policy's business. */
 export const drivers: readonly DriverKind[] = [
   nftables,
   ipset,
@@ -33,7 +33,7 @@ export const drivers: readonly DriverKind[] = [
   quarantine,
 ];
 
-/** Every one-shot there is. */
+/** Every one-shot there is, for all systems. */
 export const oneShots: readonly OneShotKind[] = [
   killProcess,
   restartAgent,
@@ -42,3 +42,13 @@ export const oneShots: readonly OneShotKind[] = [
   mail,
   pagerduty,
 ];
+
+/** What there is for a system. */
+export function kindsOn(system: System): {
+  readonly drivers: readonly DriverKind[];
+  readonly oneShots: readonly OneShotKind[];
+} {
+  const isFor = ({ about }: DriverKind | OneShotKind): boolean =>
+    about?.systems.includes(systems[system]) === true;
+  return { drivers: drivers.filter(isFor), oneShots: oneShots.filter(isFor) };
+}

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { isSystem, type System, systems } from '../../platform/system.ts';
 import { ArError } from '../errors.ts';
 
 /** Where things are when nothing else is said. */
@@ -16,6 +17,16 @@ export interface DefaultPaths {
 const managerLogs = '/var/ossec/logs';
 /** Where a manager's agent keeps its responses. */
 const managerScripts = '/var/ossec/active-response/bin';
+
+/** The operating system that this runs on. Throws `config-invalid` on one that ar-exec does not know. */
+export function currentSystem(platform: string = process.platform): System {
+  if (isSystem(platform)) return platform;
+  throw new ArError(
+    'config-invalid',
+    `ar-exec does not know the system ${platform}`,
+    `It runs on ${Object.values(systems).join(', ')}.`,
+  );
+}
 
 /** The default paths of an operating system. A manager's log folder is used where there is one. */
 export function defaultPaths(

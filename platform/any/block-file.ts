@@ -10,6 +10,7 @@
 import { posix } from 'node:path';
 import type { Driver, DriverKind, Effect, Reading, Settings, Usability } from '../driver.ts';
 import type { FolderListing, StepResult } from '../step.ts';
+import { everyUnix } from '../system.ts';
 import { type AddressTarget, isHost, parseTarget } from '../target.ts';
 
 const defaultFolder = '/ipblock';
@@ -22,7 +23,7 @@ export const blockFile: DriverKind<AddressTarget> = {
   about: {
     add: 'makes an empty file with its name in a folder',
     remove: 'removes the file',
-    systems: ['Linux'],
+    systems: everyUnix,
     options: ['block_folder'],
   },
   make: (settings: Settings): Driver<AddressTarget> => {

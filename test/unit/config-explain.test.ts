@@ -29,7 +29,7 @@ afterAll(() => rm(folder, { recursive: true }));
 const explained = async (text: string, settings = '') => {
   const ours = `<ar-exec><scripts_folder>${folder}/scripts</scripts_folder>${settings}</ar-exec>`;
   const { config } = readConfig(`${ours}<ossec_config>${text}</ossec_config>`, 'f', knownNames);
-  return explain(await settle(config, { run, now: Date.now }));
+  return explain(await settle(config, { run, system: 'linux', now: Date.now }));
 };
 
 const timed = '<timeout_allowed>yes</timeout_allowed>';

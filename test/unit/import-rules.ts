@@ -127,7 +127,8 @@ function packageName(specifier: string): string {
 
 function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (from.startsWith('platform/')) return to.startsWith('platform/');
-  if (leaves.includes(to) || to === 'platform/target.ts') return true;
+  const data = ['platform/target.ts', 'platform/system.ts'];
+  if (leaves.includes(to) || data.includes(to)) return true;
   const contracts = ['platform/driver.ts', 'platform/flows.ts', 'platform/step.ts'];
   if (contracts.includes(to)) return typeOnly;
   const stage = stageOf(from);
