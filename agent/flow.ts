@@ -159,6 +159,9 @@ export function createFlow(stages: Stages): Flow {
     const { decision, instance, desk, others } = admitted;
     const { definition, target, facts } = decision;
     const response = definition.name;
+    if (request.onlyHeld === true && !isHeld(decision)) {
+      throw new ArError('not-held', `${response} ${target.text} is not held`, 'Nothing was done.');
+    }
     if (request.dryRun === true) {
       return desk.plan(request, decision, choose(decision).why);
     }

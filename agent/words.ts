@@ -52,6 +52,8 @@ export interface Request {
   readonly forget?: boolean | undefined;
   /** Answers with the steps instead of taking them. */
   readonly dryRun?: boolean | undefined;
+  /** Moves the end of what is held, and makes nothing new (`add` only). */
+  readonly onlyHeld?: boolean | undefined;
 }
 
 /** `<command>`: a name that managers ask by, and what it stands for. */

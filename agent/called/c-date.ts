@@ -15,8 +15,9 @@ export function zoneName(time: Date, rule: string): string {
   const found = new RegExp(`^${name}([+-]?\\d[\\d:]*)(?:${name}(?=[-+\\d,]|$))?`).exec(rule);
   const [, standard, offset = '', summer] = found ?? [];
   if (standard === undefined) return time.getTimezoneOffset() === 0 ? 'UTC' : numeric(time);
-  if (minutes(offset) === time.getTimezoneOffset()) return standard;
-  return summer ?? numeric(time);
+  const apart = Math.abs(minutes(offset) - time.getTimezoneOffset());
+  if (apart === 0) return standard;
+  return apart <= 60 && summer !== undefined ? summer : numeric(time);
 }
 
 /** What date(1) writes for zones without a name: `+03`. */

@@ -57,6 +57,10 @@ export async function converse(called: Called, door: Door): Promise<number> {
     if (typeof answer === 'string') return refuse(answer);
     if (answer.command === 'abort') {
       log.line('Aborted');
+      // What is held ends later now; what is not held stays as it is. No outcome is of use to execd.
+      if (called.foreign === undefined) {
+        await door.ask(callOf(called, { ...line.message, command: 'abort' }));
+      }
       return 0;
     }
     if (answer.command !== 'continue') return refuse("Invalid value of 'command'");
@@ -90,12 +94,16 @@ function sendKeys({ name }: Called, keys: readonly string[], { log, print }: Doo
   print(`${message}\n`);
 }
 
+function callOf({ known }: Called, message: object): object {
+  return { id: 1, command: 'call', program: known, message };
+}
+
 async function act(
   { message, version }: Line,
   verb: 'add' | 'delete',
   { called, door, key }: { called: Called; door: Door; key: string | undefined },
 ): Promise<number> {
-  const reply = await door.ask({ id: 1, command: 'call', program: called.known, message });
+  const reply = await door.ask(callOf(called, message));
   const method = version === 5 && called.name === 'block-ip';
   const { lines, done } = tell(reply, { verb, method, key });
   for (const line of lines) door.log.line(line);

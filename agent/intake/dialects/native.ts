@@ -128,10 +128,12 @@ function fromCall(
     const request = ossec.fromExecd(words, { name, path: program, commands });
     return { ...request, logged: true };
   }
-  const request = wazuh5.isWazuh5(message)
-    ? wazuh5.fromExecd(message, name)
-    : wazuh4.fromExecd(message, name, commands);
-  return { ...request, logged: true };
+  // execd has it on its list already: it keeps it for longer, and so do we.
+  const onlyHeld = message['command'] === 'abort' ? true : undefined;
+  const is5 = wazuh5.isWazuh5(message);
+  const told = onlyHeld ? { ...message, command: is5 ? 'enable' : 'add' } : message;
+  const request = is5 ? wazuh5.fromExecd(told, name) : wazuh4.fromExecd(told, name, commands);
+  return { ...request, logged: true, onlyHeld };
 }
 
 function toRequest(message: Extract<NativeMessage, { response: string }>): Request {
