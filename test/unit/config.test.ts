@@ -101,6 +101,8 @@ describe('settings', () => {
         logLevel: 'info',
         logFile: undefined,
         activeResponsesLog: undefined,
+        managerQueue: 'no',
+        resultsLog: undefined,
       });
     },
   );
@@ -147,7 +149,8 @@ describe('settings', () => {
       <history> <keep_days>7</keep_days> <keep_entries>100</keep_entries> </history>
       <reconcile_every>5m</reconcile_every>
       <log_level>debug</log_level> <log_file>/var/log/a.log</log_file>
-      <active_responses_log>/var/log/b.log</active_responses_log>`);
+      <active_responses_log>/var/log/b.log</active_responses_log>
+      <manager_queue>yes</manager_queue> <results_log>/var/log/c.json</results_log>`);
     expect(warnings).toEqual([]);
     expect(texts(config.neverBlock)).toEqual(['192.0.2.1', '198.51.100.0/24', '2001:db8::1']);
     expect({ ...config, neverBlock: [] }).toEqual({
@@ -214,6 +217,8 @@ describe('settings', () => {
       logLevel: 'debug',
       logFile: '/var/log/a.log',
       activeResponsesLog: '/var/log/b.log',
+      managerQueue: 'yes',
+      resultsLog: '/var/log/c.json',
     });
   });
 
