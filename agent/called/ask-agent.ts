@@ -41,7 +41,10 @@ export async function askAgent(
 function askOnce(path: string, request: object, limitMs: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const timer = setTimeout(() => fail(new Error(`no reply within ${limitMs} ms`)), limitMs);
+    const timer = setTimeout(
+      () => fail(new Error(`no reply within ${Math.round(limitMs)} ms`)),
+      limitMs,
+    );
     let text = '';
     const finish = (): void => {
       clearTimeout(timer);

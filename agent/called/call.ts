@@ -18,9 +18,13 @@ const replySeconds = 120;
 export async function call(called: Called, words: readonly string[]): Promise<number> {
   const limit = Number(process.env['AR_EXEC_CALL_SECONDS'] ?? 0) * 1_000;
   const file = logFile(called.program) ?? (await configuredLog());
+  let readLine: Door['readLine'] | undefined;
   const door: Door = {
     log: createCallLog(file, called.program),
-    readLine: createLineReader(0, limit || lineSeconds * 1_000),
+    readLine: () => {
+      readLine ??= createLineReader(process.stdin, limit || lineSeconds * 1_000);
+      return readLine();
+    },
     print,
     ask: (request) => ask(request, limit || replySeconds * 1_000),
   };

@@ -6,7 +6,7 @@
  * The first line of the log is what their decoders read: the date, the path, and the first five words
  * (OSSEC source: active-response/*.sh, etc/decoder.xml).
  */
-import { cDate } from './c-date.ts';
+import { cDate } from '../observe/c-date.ts';
 import type { Door } from './conversation.ts';
 import type { Called } from './name.ts';
 import { tell } from './outcome.ts';
