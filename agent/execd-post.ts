@@ -16,6 +16,8 @@ export interface PostStatus {
   /** By a service manager. */
   readonly passed?: boolean;
   readonly trouble?: string;
+  /** What to do about it. */
+  readonly remedy?: string;
 }
 
 /** A socket that is open. */
@@ -35,15 +37,22 @@ interface PostOptions {
   readonly log: Log;
 }
 
+interface Trouble {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export function createPost({ path, wanted, open, log }: PostOptions): Post {
   let opened: Opened | undefined;
-  let trouble: string | undefined;
+  let trouble: Trouble | undefined;
   let closed = false;
 
   /** The same is told once. */
-  const fail = (facts: { readonly message: string }): void => {
-    if (facts.message !== trouble) log.error({ socket: path, ...facts }, 'not in place of execd');
-    trouble = facts.message;
+  const fail = (facts: Trouble): void => {
+    if (facts.message !== trouble?.message) {
+      log.error({ socket: path, ...facts }, 'not in place of execd');
+    }
+    trouble = facts;
   };
   const close = async (): Promise<void> => {
     await opened?.close();
@@ -69,7 +78,7 @@ export function createPost({ path, wanted, open, log }: PostOptions): Post {
       }
       opened?.look?.();
       if (opened !== undefined && !(await opened.isInPlace())) {
-        fail({ message: `another file took the place of ${opened.path}, or it was taken away` });
+        fail(displaced(opened));
         if (!opened.passed) await close();
       } else if (opened !== undefined) trouble = undefined;
       if (opened === undefined) await tryToOpen();
@@ -80,12 +89,21 @@ export function createPost({ path, wanted, open, log }: PostOptions): Post {
         path: opened?.path ?? path,
         open: opened !== undefined,
         ...(opened?.passed === true ? { passed: true } : {}),
-        ...(trouble === undefined ? {} : { trouble }),
+        ...(trouble === undefined ? {} : { trouble: trouble.message, remedy: trouble.hint }),
       };
     },
     close: async () => {
       closed = true;
       await close();
     },
+  };
+}
+
+function displaced({ path, passed }: Opened): Trouble {
+  return {
+    message: `another file took the place of ${path}, or it was taken away`,
+    hint: passed
+      ? 'Turn what did that off, then restart the socket unit and ar-exec.'
+      : "Turn the manager's own execd off (docs/execd.md).",
   };
 }

@@ -12,6 +12,11 @@ interface StatusReply {
   readonly pending: number;
   readonly connections: number;
   readonly journal: string;
+  readonly execd?: {
+    readonly manager: string;
+    readonly waiting: number;
+    readonly sockets: readonly { readonly path: string; readonly trouble?: string }[];
+  };
   readonly drivers: readonly {
     readonly driver: string;
     readonly usable: boolean;
@@ -40,6 +45,7 @@ function describe(status: StatusReply): string {
     }`,
     `actions: ${counts.join(', ')}; ${status.pending} waiting; ${status.connections} connections`,
     `journal: ${status.journal}`,
+    ...describeExecd(status),
     'drivers:',
     ...status.drivers.flatMap(({ driver, usable, why, trouble }) => [
       `  ${driver}: ${usable ? 'usable' : 'not usable'} (${oneLine(why)})`,
@@ -48,4 +54,14 @@ function describe(status: StatusReply): string {
     'choices:',
     ...status.choices.map((choice) => `  ${oneLine(choice)}`),
   ].join('\n');
+}
+
+function describeExecd({ execd }: StatusReply): string[] {
+  if (execd === undefined) return [];
+  return [
+    `in place of execd: ${execd.manager}, ${execd.waiting} messages waiting`,
+    ...execd.sockets.map(
+      ({ path, trouble }) => `  ${path}: ${trouble === undefined ? 'open' : oneLine(trouble)}`,
+    ),
+  ];
 }

@@ -14,6 +14,14 @@ export interface AgentStatus {
     readonly why: string;
     readonly trouble?: readonly string[];
   }[];
+  /** What is in place of a manager's execd. */
+  readonly execd?: {
+    readonly sockets: readonly {
+      readonly path: string;
+      readonly trouble?: string;
+      readonly remedy?: string;
+    }[];
+  };
 }
 
 export type AgentAnswer =
@@ -37,13 +45,19 @@ export interface Here {
   readonly asRoot: boolean;
 }
 
+const healthy: Finding = {
+  id: 'agent-healthy',
+  level: 'ok',
+  what: 'The agent runs, and all is as it should be.',
+};
+
 export function agentFindings(answer: AgentAnswer, here: Here): Finding[] {
   if (!answer.answers) return [silent(answer.why, answer.code, here.socket)];
   const { status } = answer;
+  const execd = execdFindings(status);
   return [
-    status.healthy
-      ? { id: 'agent-healthy', level: 'ok', what: 'The agent runs, and all is as it should be.' }
-      : unhealthy(status),
+    ...(status.healthy ? [healthy] : unhealthy(status, execd.length > 0)),
+    ...execd,
     ...(status.version === here.version ? [] : [otherVersion(status.version, here.version)]),
     ...(here.asRoot ? outdated(status, here.drivers) : []),
   ];
@@ -68,20 +82,40 @@ function silent(why: string, code: string | undefined, socket: string): Finding 
   };
 }
 
-function unhealthy({ actions, drivers }: AgentStatus): Finding {
+/** `known`: there is a reason besides, which is told by itself. */
+function unhealthy({ actions, drivers }: AgentStatus, known: boolean): Finding[] {
   const troubles = drivers.flatMap(({ driver, trouble = [] }) =>
     trouble.map((one) => `${driver}: ${one}`),
   );
   const counts = (['missing', 'reverting'] as const).flatMap((state) =>
     (actions[state] ?? 0) > 0 ? [`${actions[state]} ${state}`] : [],
   );
-  return {
-    id: 'agent-troubled',
-    level: 'problem',
-    what: `The agent runs, and not all is as it should be: ${[...counts, ...troubles].join('; ')}.`,
-    why: 'What is held, and what the machine holds, differ. It goes on trying by itself.',
-    remedy: 'See "ar-exec status" and "ar-exec list".',
-  };
+  const all = [...counts, ...troubles];
+  if (known && all.length === 0) return [];
+  return [
+    {
+      id: 'agent-troubled',
+      level: 'problem',
+      what: `The agent runs, and not all is as it should be: ${all.join('; ')}.`,
+      why: 'What is held, and what the machine holds, differ. It goes on trying by itself.',
+      remedy: 'See "ar-exec status" and "ar-exec list".',
+    },
+  ];
+}
+
+function execdFindings({ execd }: AgentStatus): Finding[] {
+  return (execd?.sockets ?? []).flatMap(({ path, trouble, remedy }): Finding[] => {
+    if (trouble === undefined) return [];
+    return [
+      {
+        id: 'execd-not-replaced',
+        level: 'problem',
+        what: `${path} is not where the manager's agent would find it: ${trouble}.`,
+        why: 'What the manager asks for does not come here. It is tried again every ten seconds.',
+        remedy: remedy ?? 'See docs/execd.md.',
+      },
+    ];
+  });
 }
 
 function otherVersion(running: string, here: string): Finding {

@@ -92,6 +92,27 @@ describe('the agent', () => {
     expect(finding?.what).toContain('2 missing; nftables: nft: exit 1');
   });
 
+  test('is well but for a socket in place of execd', () => {
+    const [open, displaced] = [
+      { path: '/q/execq' },
+      { path: '/q/com', trouble: 'another program listens there already', remedy: 'End it.' },
+    ];
+    const execd = { sockets: [open, displaced] };
+    const [finding, ...others] = found({ healthy: false, execd });
+    expect(finding).toMatchObject({
+      level: 'problem',
+      id: 'execd-not-replaced',
+      remedy: 'End it.',
+    });
+    expect(finding?.what).toContain('/q/com');
+    expect(others).toEqual([]);
+    const actions = { active: 1, missing: 2, reverting: 0 };
+    expect(ids(found({ healthy: false, execd, actions }))).toEqual([
+      'problem agent-troubled',
+      'problem execd-not-replaced',
+    ]);
+  });
+
   test('is of another version', () => {
     expect(ids(found({ version: '1.1.0' }))).toContain('warning agent-other-version');
   });
