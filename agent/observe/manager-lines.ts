@@ -3,9 +3,8 @@
  * they received. That comes in three kinds, all of them made by agent/intake/dialects: of Wazuh 4 a
  * JSON object with `parameters.program`, of Wazuh 5 one with `wazuh.active_response`, of OSSEC the
  * words that its script was started with. Nothing here throws, whatever the text is.
- *
- * Light enough for a process that lives for one line: it imports nothing that has to be read first.
  */
+import { cDate } from './c-date.ts';
 import { hideAddresses } from './hide-addresses.ts';
 
 /** What was made of a request, for the lines that tell of it. */
@@ -61,11 +60,11 @@ export function failedLines(line: string, why: string, at: Date): string {
   const reason = oneLine(why);
   if (kind !== 'ossec') return stamped(program, ['Starting', reason, 'Ended'], at);
   const name = program.slice(program.lastIndexOf('/') + 1);
-  return `${shellDate(at)} Unable to run active response (${name}: ${reason}).\n`;
+  return `${cDate(at)} Unable to run active response (${name}: ${reason}).\n`;
 }
 
 /** `YYYY/MM/DD HH:MM:SS program: text`, local time, a line for each text. */
-export function stamped(program: string, texts: readonly string[], at: Date): string {
+function stamped(program: string, texts: readonly string[], at: Date): string {
   const stamp = timestamp(at);
   return texts.map((text) => `${stamp} ${program}: ${text}\n`).join('');
 }
@@ -100,7 +99,7 @@ function argumentsLine(
   at: Date,
 ): string {
   const shown = [0, 1, 2, 3].map((index) => words[index] ?? '');
-  return `${shellDate(at)} ${program} ${verb} ${shown.join(' ')}\n`;
+  return `${cDate(at)} ${program} ${verb} ${shown.join(' ')}\n`;
 }
 
 function read(line: string): Received {
@@ -178,37 +177,6 @@ function timestamp(date: Date): string {
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('/');
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
   return `${day} ${time}`;
-}
-
-/**
- * What date(1) prints in the C locale: `Sat May  7 03:17:27 CEST 2011`. A zone that has no name of
- * letters is told in UTC: the decoders of OSSEC know no other sign in it.
- */
-export function shellDate(date: Date): string {
-  const zone = zoneName(date);
-  const at =
-    zone === undefined ? date : new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
-  const [weekday = '', day = '', month = '', year = '', time = ''] = at
-    .toUTCString()
-    .replace(',', '')
-    .split(' ');
-  const dayOfMonth = String(Number(day)).padStart(2);
-  return `${weekday} ${month} ${dayOfMonth} ${time} ${zone ?? 'UTC'} ${year}`;
-}
-
-/** English of several countries: each knows the names of its own part of the world only. */
-const zoneLocales = ['en-US', 'en-GB', 'en-AU', 'en-IN', 'en-ZA'];
-const zoneFormats = new Map<string, Intl.DateTimeFormat>();
-
-function zoneName(date: Date): string | undefined {
-  for (const locale of zoneLocales) {
-    const format =
-      zoneFormats.get(locale) ?? new Intl.DateTimeFormat(locale, { timeZoneName: 'short' });
-    zoneFormats.set(locale, format);
-    const name = format.formatToParts(date).find(({ type }) => type === 'timeZoneName')?.value;
-    if (name !== undefined && /^[A-Z]+$/.test(name)) return name;
-  }
-  return undefined;
 }
 
 function two(number: number): string {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { cDate, zoneName } from '../../agent/called/c-date.ts';
 import { firstObject } from '../../agent/called/first-object.ts';
 import { subjectIn, understand } from '../../agent/called/message.ts';
 import { calledAs } from '../../agent/called/name.ts';
 import { takesAddress, takesUser } from '../../agent/called/upstream-takes.ts';
+import { cDate, zoneName } from '../../agent/observe/c-date.ts';
 
 describe('the name that it is called by', () => {
   test.each([

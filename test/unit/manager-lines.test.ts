@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import * as ossec from '../../agent/intake/dialects/ossec.ts';
 import * as wazuh5 from '../../agent/intake/dialects/wazuh5.ts';
 import { noCommands } from '../../agent/intake/message.ts';
+import { cDate } from '../../agent/observe/c-date.ts';
 import {
   addedLines,
   checkKeysLine,
   failedLines,
   removedLines,
-  shellDate,
 } from '../../agent/observe/manager-lines.ts';
 
 const at = new Date('2011-05-07T03:17:27Z');
@@ -85,10 +85,10 @@ describe('OSSEC', () => {
 
   test('has what its scripts write: the date, the name, five arguments', () => {
     expect(addedLines(managerLine, {}, at)).toBe(
-      `${shellDate(at)} ${script} add - 203.0.113.7 1609869.80794 554\n`,
+      `${cDate(at)} ${script} add - 203.0.113.7 1609869.80794 554\n`,
     );
     expect(removedLines(managerLine, {}, at)).toBe(
-      `${shellDate(at)} ${script} delete - 203.0.113.7 1609869.80794 554\n`,
+      `${cDate(at)} ${script} delete - 203.0.113.7 1609869.80794 554\n`,
     );
   });
 
@@ -100,7 +100,7 @@ describe('OSSEC', () => {
 
   test('has the reason alone for what failed', () => {
     expect(failedLines(managerLine, 'nft:\nexit 1', at)).toBe(
-      `${shellDate(at)} Unable to run active response (firewall-drop.sh: nft: exit 1).\n`,
+      `${cDate(at)} Unable to run active response (firewall-drop.sh: nft: exit 1).\n`,
     );
   });
 
@@ -109,12 +109,12 @@ describe('OSSEC', () => {
     ['Europe/Berlin', 'Sat May  7 05:17:27 CEST 2011'],
     ['Asia/Kolkata', 'Sat May  7 08:47:27 IST 2011'],
     ['Australia/Sydney', 'Sat May  7 13:17:27 AEST 2011'],
-    // "-03" is what date says, which the decoder of OSSEC does not take for a zone.
-    ['America/Sao_Paulo', 'Sat May  7 03:17:27 UTC 2011'],
+    ['America/Sao_Paulo', 'Sat May  7 00:17:27 -03 2011'],
+    ['Asia/Tokyo', 'Sat May  7 12:17:27 JST 2011'],
   ])('tells the time as date does, in %s', async (zone, text) => {
-    const module = new URL('../../agent/observe/manager-lines.ts', import.meta.url).href;
-    const print = `import { shellDate } from ${JSON.stringify(module)};
-      process.stdout.write(shellDate(new Date(${at.getTime()})));`;
+    const module = new URL('../../agent/observe/c-date.ts', import.meta.url).href;
+    const print = `import { cDate } from ${JSON.stringify(module)};
+      process.stdout.write(cDate(new Date(${at.getTime()})));`;
     const words = ['--input-type=module', '-e', print];
     const { stdout } = await execa(process.execPath, words, { env: { TZ: zone } });
     expect(stdout).toBe(text);
