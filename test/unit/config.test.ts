@@ -150,7 +150,7 @@ describe('settings', () => {
       <reconcile_every>5m</reconcile_every>
       <log_level>debug</log_level> <log_file>/var/log/a.log</log_file>
       <active_responses_log>/var/log/b.log</active_responses_log>
-      <manager_queue>yes</manager_queue> <results_log>/var/log/c.json</results_log>`);
+      <manager_queue>wazuh4</manager_queue> <results_log>/var/log/c.json</results_log>`);
     expect(warnings).toEqual([]);
     expect(texts(config.neverBlock)).toEqual(['192.0.2.1', '198.51.100.0/24', '2001:db8::1']);
     expect({ ...config, neverBlock: [] }).toEqual({
@@ -217,7 +217,7 @@ describe('settings', () => {
       logLevel: 'debug',
       logFile: '/var/log/a.log',
       activeResponsesLog: '/var/log/b.log',
-      managerQueue: 'yes',
+      managerQueue: 'wazuh4',
       resultsLog: '/var/log/c.json',
     });
   });
