@@ -85,10 +85,11 @@ function carrying({ command }: ActiveResponse): string {
 /** How long it lasts, the first time and later. */
 function howLong(
   { timeoutSeconds }: ActiveResponse,
-  { stateful, kind }: Meaning,
+  { stateful }: Meaning,
   { repeatedOffenderSeconds }: Viewpoint,
 ): string {
-  if (!stateful || (kind === 'script' && timeoutSeconds === undefined)) {
+  const isHeld = stateful === 'asked' ? timeoutSeconds !== undefined : stateful;
+  if (!isHeld) {
     const lost = timeoutSeconds === undefined ? '' : '; its timeout does not count';
     return `, once for each alert${lost}`;
   }

@@ -18,8 +18,8 @@ export interface Meaning {
   readonly kind: 'response' | 'script' | 'impossible' | 'refused' | 'absent';
   /** What it does, or why it does nothing, as the rest of a sentence. */
   readonly text: string;
-  /** What is done is taken back after a timeout. */
-  readonly stateful: boolean;
+  /** What is done is taken back later; `asked`: if there is a timeout. */
+  readonly stateful: boolean | 'asked';
   readonly response?: string | undefined;
   /** What carries it out; the first of them does, if nothing is in its way. */
   readonly drivers?: readonly string[] | undefined;
@@ -52,10 +52,10 @@ export async function meaningOf(command: CommandDefinition, here: Here): Promise
 }
 
 async function meaningOfFile(command: CommandDefinition, here: Here): Promise<Meaning> {
-  const { executable, timeoutAllowed } = command;
+  const { executable } = command;
   const declared = here.settled.config.scripts.get(executable);
   const found = await checkScriptFile(here.scriptsFolder, declared?.file ?? executable);
-  const stateful = isStateful(declared, timeoutAllowed);
+  const stateful = isStateful(declared);
   if (found.fit) {
     return {
       kind: 'script',
@@ -72,9 +72,8 @@ async function meaningOfFile(command: CommandDefinition, here: Here): Promise<Me
 
 type Declaration = ReturnType<Config['scripts']['get']>;
 
-function isStateful(declared: Declaration, timeoutAllowed: boolean): boolean {
-  const { stateful } = declared ?? {};
-  return stateful === undefined ? timeoutAllowed : stateful === 'yes';
+function isStateful(declared: Declaration): Meaning['stateful'] {
+  return declared?.stateful === undefined ? 'asked' : declared.stateful === 'yes';
 }
 
 function limits({ scriptTimeLimitSeconds }: Config, declared: Declaration): string {

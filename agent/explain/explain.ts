@@ -30,7 +30,7 @@ export async function explain(settled: Settled): Promise<Explanation> {
     const { stateful, text, ...meaning } = await meaningFor(command);
     const { name, executable, timeoutAllowed } = command;
     const does = meaning.kind === 'response' || meaning.kind === 'script';
-    const endless = does && stateful && !timeoutAllowed;
+    const endless = does && stateful === true && !timeoutAllowed;
     const sentence = `${name}: ${text}${endless ? ', until it is deleted: it allows no timeout' : ''}.`;
     commands.push({ command: name, executable, ...meaning, text: sentence });
   }

@@ -350,6 +350,12 @@ describe('active responses', () => {
     expect(warnings).toEqual([expect.stringContaining(told)]);
   });
 
+  it('have no agents but for defined-agent, and no end after 0 seconds', () => {
+    const more = `${local}<level>7</level><agent_id>001</agent_id><timeout>0</timeout>`;
+    const { config } = inRoot(`${a}${response('a', more)}`);
+    expect(config.activeResponses).toMatchObject([{ agentIds: [], timeoutSeconds: undefined }]);
+  });
+
   it.each([
     ['any', 'all'],
     ['analysisd', 'server'],

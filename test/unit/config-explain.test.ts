@@ -53,6 +53,8 @@ describe('a command', () => {
   });
 
   it('is told to have no end', async () => {
+    // A script without a timeout is run, and that is all.
+    expect((await saying('own.py', ''))?.text).toMatch(/own\.py for 1m at most\.$/);
     expect((await saying('host-deny', ''))?.text).toMatch(
       /driver hosts-deny\), until it is deleted: it allows no timeout\.$/,
     );
@@ -180,8 +182,18 @@ describe('an active response', () => {
     expect(await saying(`${at('all')}<timeout>9</timeout>`, '', 'wazuh-slack')).toMatch(
       /, once for each alert; its timeout does not count\.$/,
     );
-    expect(await saying(at('all'), '', 'own.py')).toMatch(
-      /own\.py for 1m at most, once for each alert\.$/,
+    expect(await saying(at('all'), '', 'own.py')).toMatch(/ at most, once for each alert\.$/);
+  });
+
+  it('is told to be held, for a script as it is declared', async () => {
+    const timeout = `${at('all')}<timeout>9</timeout>`;
+    const declared = (stateful: string) => `<script name="own.py" stateful="${stateful}"/>`;
+    expect(await saying(timeout, '', 'own.py')).toMatch(/ at most, for 9s\.$/);
+    expect(await saying(timeout, declared('no'), 'own.py')).toMatch(
+      / at most, once for each alert; its timeout does not count\.$/,
+    );
+    expect(await saying(at('all'), declared('yes'), 'own.py')).toMatch(
+      / at most, until it is deleted\.$/,
     );
   });
 });
