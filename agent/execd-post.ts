@@ -20,6 +20,12 @@ export interface PostStatus {
   readonly remedy?: string;
 }
 
+export interface Trouble {
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string;
+}
+
 /** A socket that is open. */
 export interface Opened {
   readonly path: string;
@@ -27,6 +33,8 @@ export interface Opened {
   isInPlace(): Promise<boolean>;
   /** Reads what is there, should nobody have said that there is something. */
   look?(): void;
+  /** What keeps those who send from reaching it, though it is open. */
+  trouble?(): Promise<Trouble | undefined>;
   close(): Promise<void>;
 }
 
@@ -37,11 +45,6 @@ interface PostOptions {
   readonly log: Log;
 }
 
-interface Trouble {
-  readonly message: string;
-  readonly hint: string;
-}
-
 export function createPost({ path, wanted, open, log }: PostOptions): Post {
   let opened: Opened | undefined;
   let trouble: Trouble | undefined;
@@ -50,7 +53,7 @@ export function createPost({ path, wanted, open, log }: PostOptions): Post {
   /** The same is told once. */
   const fail = (facts: Trouble): void => {
     if (facts.message !== trouble?.message) {
-      log.error({ socket: path, ...facts }, 'not in place of execd');
+      log.error({ socket: path, ...facts }, 'what the manager asks for does not come here');
     }
     trouble = facts;
   };
@@ -58,11 +61,16 @@ export function createPost({ path, wanted, open, log }: PostOptions): Post {
     await opened?.close();
     opened = undefined;
   };
+  const tellTrouble = async (of: Opened): Promise<void> => {
+    const found = await of.trouble?.();
+    if (found === undefined) trouble = undefined;
+    else fail(found);
+  };
   const tryToOpen = async (): Promise<void> => {
     try {
       opened = await open(path);
-      trouble = undefined;
       log.info({ socket: opened.path, passed: opened.passed }, 'in place of execd');
+      await tellTrouble(opened);
     } catch (error) {
       fail(describeError(error));
     }
@@ -77,11 +85,13 @@ export function createPost({ path, wanted, open, log }: PostOptions): Post {
         return;
       }
       opened?.look?.();
-      if (opened !== undefined && !(await opened.isInPlace())) {
+      const inPlace = (await opened?.isInPlace()) === true;
+      if (opened !== undefined && !inPlace) {
         fail(displaced(opened));
         if (!opened.passed) await close();
-      } else if (opened !== undefined) trouble = undefined;
+      }
       if (opened === undefined) await tryToOpen();
+      else if (inPlace) await tellTrouble(opened);
     },
     status: () => {
       if (!wanted()) return undefined;

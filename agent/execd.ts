@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { ArConf } from './ar-conf.ts';
 import type { Composed } from './compose.ts';
 import { createMessages } from './execd-messages.ts';
-import { createPost, type Opened, type PostStatus } from './execd-post.ts';
+import { createPost, type Opened, type PostStatus, type Trouble } from './execd-post.ts';
 import { answerCom } from './intake/com.ts';
 import { createComServer } from './intake/com-socket.ts';
 import type { ManagerQueue } from './intake/datagram.ts';
@@ -14,6 +14,7 @@ import { createQueue, type Queue } from './intake/queue.ts';
 import type { Log } from './observe/log.ts';
 import { createRestartLock } from './restart-lock.ts';
 import { adoptDatagramSocket, openDatagramSocket } from './system/datagram-socket.ts';
+import { sendersOf } from './system/manager-processes.ts';
 import { openServer } from './system/manager-socket.ts';
 import type { PassedSocket } from './system/passed-sockets.ts';
 import type { Commands } from './words.ts';
@@ -71,7 +72,7 @@ export async function startExecd(options: ExecdOptions): Promise<Execd> {
   const execq = createPost({
     path: join(managerHome, queuePaths[manager]),
     wanted: () => !disabled(),
-    open: (path) => openQueue(path, passed, queue),
+    open: (path) => openQueue({ path, passed, queue, managerHome }),
     log,
   });
   const answer = (request: string): string =>
@@ -117,11 +118,32 @@ export async function startExecd(options: ExecdOptions): Promise<Execd> {
   };
 }
 
+interface QueueToOpen {
+  readonly path: string;
+  readonly passed: readonly PassedSocket[];
+  readonly queue: Queue;
+  readonly managerHome: string;
+}
+
 /** The one that was passed, by its name where there are some; else one that is made. */
-function openQueue(path: string, passed: readonly PassedSocket[], queue: Queue): Promise<Opened> {
-  const [given] = passed;
-  const one = passed.find(({ name }) => name.includes('execq')) ?? given;
-  return one === undefined
-    ? openDatagramSocket(path, queue.put)
-    : adoptDatagramSocket(one, queue.put);
+async function openQueue({ path, passed, queue, managerHome }: QueueToOpen): Promise<Opened> {
+  const one = passed.find(({ name }) => name.includes('execq')) ?? passed[0];
+  if (one !== undefined) return adoptDatagramSocket(one, queue.put);
+  const opened = await openDatagramSocket(path, queue.put);
+  const before = await sendersOf(managerHome);
+  return { ...opened, trouble: () => connectedElsewhere(before, managerHome) };
+}
+
+/** A manager's agent connects to the queue when it starts, and never again (Wazuh source: agentd.c). */
+async function connectedElsewhere(
+  before: readonly string[],
+  managerHome: string,
+): Promise<Trouble | undefined> {
+  const now = await sendersOf(managerHome);
+  const left = before.filter((mark) => now.includes(mark)).map((mark) => mark.split(':')[0]);
+  if (left.length === 0) return undefined;
+  return {
+    message: `the manager's agent (process ${left.join(', ')}) began before this socket was made, and looks for it only when it starts`,
+    hint: "Restart the manager's agent. With the socket unit (docs/execd.md) the socket outlasts ar-exec.",
+  };
 }

@@ -110,8 +110,8 @@ function execdFindings({ execd }: AgentStatus): Finding[] {
       {
         id: 'execd-not-replaced',
         level: 'problem',
-        what: `${path} is not where the manager's agent would find it: ${trouble}.`,
-        why: 'What the manager asks for does not come here. It is tried again every ten seconds.',
+        what: `The manager's agent does not reach ${path}: ${trouble}.`,
+        why: 'What the manager asks for does not come here. It is looked at again every ten seconds.',
         remedy: remedy ?? 'See docs/execd.md.',
       },
     ];

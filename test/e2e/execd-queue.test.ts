@@ -18,6 +18,7 @@ const wait = { timeout: 30_000, interval: 20 };
 /** No send may take longer, even where other work delays everything. */
 const longestMs = 250;
 const many = 5_000;
+const noWay = 'what the manager asks for does not come here';
 
 requires(
   'root',
@@ -258,7 +259,7 @@ requires(
     const other = await createHome(hosts.endpoint);
     await writeFile(other.config, await readFile(home.config, 'utf8'));
     const second = await start(other);
-    expect(lines(second, 'not in place of execd')).toHaveLength(2);
+    expect(lines(second, noWay)).toHaveLength(2);
     expect(await second.ask({ command: 'status' })).toMatchObject({
       healthy: false,
       execd: {
@@ -274,10 +275,21 @@ requires(
     await other.remove();
   });
 
+  test("a manager's agent that began before it is told of: it will not find the queue", async () => {
+    await mkdir(join(manager, 'var/run'), { recursive: true });
+    await writeFile(join(manager, `var/run/wazuh-agentd-${process.pid}.pid`), `${process.pid}\n`);
+    const agent = await startAs('wazuh4');
+    expect(await agent.ask({ command: 'status' })).toMatchObject({
+      healthy: false,
+      execd: { sockets: [{ open: true, trouble: expect.stringContaining('began before') }, {}] },
+    });
+    expect(lines(agent, noWay)).toHaveLength(1);
+  });
+
   test('a file that is no socket is left alone', async () => {
     await writeFile(execq(), 'mine');
     const agent = await startAs('wazuh4');
-    expect(lines(agent, 'not in place of execd')).toMatchObject([
+    expect(lines(agent, noWay)).toMatchObject([
       { code: 'socket-unusable', message: expect.stringContaining('something else lies there') },
     ]);
     expect(await readFile(execq(), 'utf8')).toBe('mine');
