@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { defaultPaths } from '../config/default-paths.ts';
+import { timestamp } from '../observe/manager-lines.ts';
 
 export interface CallLog {
   /** A line with the time and the program before it. What it ends with itself stays. */
@@ -93,12 +94,4 @@ function openLog(file: string): number {
   fchmodSync(descriptor, 0o640);
   fchownSync(descriptor, process.getuid?.() ?? 0, statSync(folder).gid);
   return descriptor;
-}
-
-/** `%d/%02d/%02d %02d:%02d:%02d`, local time. */
-function timestamp(date: Date): string {
-  const two = (number: number): string => String(number).padStart(2, '0');
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('/');
-  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
-  return `${day} ${time}`;
 }

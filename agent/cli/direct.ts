@@ -1,4 +1,5 @@
 /** The agent's work without an agent: for `--direct`, `--dry-run` and the commands on the journal. */
+import { openArConf } from '../ar-conf.ts';
 import { type Composed, compose } from '../compose.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { loadConfig } from '../config/load.ts';
@@ -7,8 +8,10 @@ import { parseLine } from '../intake/message.ts';
 import { knownNames } from '../known-names.ts';
 import { openLogs } from '../logs.ts';
 import { createLog } from '../observe/log.ts';
+import { createCommands } from '../policy/commands.ts';
 import { describeOutcome } from '../reply.ts';
 import { prepareStateFolder } from '../system/folders.ts';
+import type { Commands } from '../words.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 import { remark } from './output.ts';
 
@@ -84,9 +87,16 @@ async function load(flags: CommonFlags) {
   return loaded;
 }
 
-async function accept({ flow }: Composed, request: object): Promise<object> {
-  const message = parseLine(JSON.stringify(request));
+async function accept(composed: Composed, request: object): Promise<object> {
+  const message = parseLine(JSON.stringify(request), await commandsOf(composed));
   if ('error' in message) throw message.error;
   if (message.ask.kind !== 'act') throw new Error('only add and delete can be done directly');
-  return describeOutcome(await flow.accept(message.ask.request));
+  return describeOutcome(await composed.flow.accept(message.ask.request));
+}
+
+/** The names by which managers ask, as the agent has them. */
+async function commandsOf(composed: Composed): Promise<Commands> {
+  const arConf = await openArConf(composed, createLog('error', '/dev/null'));
+  const { commands: definitions, repeatedOffenderSeconds } = composed.settled().config;
+  return createCommands(() => ({ arConf: arConf.lines(), definitions, repeatedOffenderSeconds }));
 }

@@ -173,7 +173,7 @@ function oneLine(text: string): string {
 }
 
 /** `%d/%02d/%02d %02d:%02d:%02d`, local time. */
-function timestamp(date: Date): string {
+export function timestamp(date: Date): string {
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('/');
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(':');
   return `${day} ${time}`;

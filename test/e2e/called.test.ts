@@ -1,5 +1,5 @@
 /** The executable under the names of responses, started as a manager's agent starts it. */
-import { copyFile, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -159,18 +159,17 @@ requires(
     agent = await startAgent(home);
     const both = join(home.folder, 'both');
     await writeFile(both, four('add') + four('continue'));
-    const run = async (stdin: 'pipe' | number, program: string) => {
+    const run = async (script: string, program: string) => {
       const options = { cwd: home.folder, env: manager.env, reject: false } as const;
-      if (stdin !== 'pipe') return execa(program, [], { ...options, stdin });
-      return execa('sh', ['-c', 'cat "$1" | "$2"', 'sh', both, program], options);
+      return (await execa('sh', ['-c', script, 'sh', both, program], options)).exitCode;
     };
-    expect((await run('pipe', 'active-response/bin/firewall-drop')).exitCode).toBe(0);
-    await using file = await open(both);
-    expect((await run(file.fd, 'active-response/bin/firewall-drop')).exitCode).toBe(0);
+    const program = 'active-response/bin/firewall-drop';
+    expect(await run('cat "$1" | "$2"', program)).toBe(0);
+    expect(await run('"$2" < "$1"', program)).toBe(0);
 
     const copy = join(home.folder, 'host-deny');
     await copyFile(resolve('build/out/ar-exec'), copy);
-    expect((await run('pipe', copy)).exitCode).toBe(0);
+    expect(await run('cat "$1" | "$2"', copy)).toBe(0);
     expect(await readFile(home.hostsDeny, 'utf8')).toContain(ip);
     expect(await kernelTargets(hosts)).toEqual([ip]);
   });
@@ -207,6 +206,30 @@ requires(
     });
     await agent.logged('expired');
     expect(await kernelTargets(hosts)).toEqual([]);
+  });
+
+  test('without an agent too, a block that says no time ends after the longest that ar.conf has', async () => {
+    const settings = (await readFile(home.config, 'utf8')).replace(
+      '<ar-exec>',
+      `<ar-exec><manager_home>${home.folder}</manager_home>`,
+    );
+    await writeFile(home.config, settings);
+    const shared = join(home.folder, 'etc', 'shared');
+    await mkdir(shared, { recursive: true });
+    const names = 'firewall-drop600 - firewall-drop - 600\nfirewall-drop5 - firewall-drop - 5\n';
+    await writeFile(join(shared, 'ar.conf'), names);
+    const words = ['netns', 'exec', hosts.endpoint, 'active-response/bin/firewall-drop'];
+    const input = four('add') + four('continue');
+    const { exitCode } = await execa('ip', words, { cwd: home.folder, env: manager.env, input });
+    expect(exitCode).toBe(0);
+    agent = await startAgent(home);
+    const { actions } = (await agent.ask({ command: 'list' })) as unknown as {
+      actions: readonly { since: string; until: string }[];
+    };
+    const [{ since = '', until = '' } = {}] = actions;
+    // And a minute, for the manager's own execd to take it back before.
+    expect(Date.parse(until) - Date.parse(since)).toBeGreaterThanOrEqual(659_000);
+    expect(Date.parse(until) - Date.parse(since)).toBeLessThan(662_000);
   });
 
   test('an agent that does not answer is no reason to do it without it', async () => {
