@@ -49,7 +49,9 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         const refreshed = kind === 'active' ? outcome.refreshed : undefined;
         log.info({ ...factsOf(action), refreshed, trouble: action.trouble }, kind);
         const line = managerLineOf(order);
-        const key = kind === 'done' ? undefined : action.target.text;
+        // A restart or a message is about nothing that execd could look for again.
+        const key =
+          kind === 'done' && action.target.kind === 'named' ? undefined : action.target.text;
         if (line !== undefined) managerLog.added(line, key, driverOf(action));
       } else removed(action, hasExpired(action, order) ? 'expired' : kind, order.logged);
     },

@@ -9,7 +9,7 @@ import { hideAddresses } from './hide-addresses.ts';
 
 /** What was made of a request, for the lines that tell of it. */
 export interface Made {
-  /** By what it is found again; a one-shot has none, and no handshake then. */
+  /** By what it is found again; a restart has none, and no handshake then. */
   readonly key?: string | undefined;
   /** What carried it out, if it acts on an address; only Wazuh 5 has lines of it. */
   readonly driver?: string | undefined;

@@ -12,7 +12,7 @@ import { addedLines, failedLines, removedLines } from './manager-lines.ts';
 export interface ManagerLog {
   /**
    * `line` is what upstream's executable would have received, see manager-lines.ts. `key` is what it
-   * is found by, absent for a one-shot; `driver` what carried it out, for an address.
+   * is found by, if anything; `driver` what carried it out, for an address.
    */
   added(line: string, key?: string, driver?: string): void;
   removed(line: string, key?: string, driver?: string): void;

@@ -211,6 +211,7 @@ describe('the rules for the results log', () => {
   test.each([
     [{ result: 'refused', verb: 'add', code: 'target-protected' }, 119_808],
     [{ result: 'failed', verb: 'delete', code: 'driver-failed' }, 119_811],
+    [{ result: 'failed', verb: 'delete', code: 'not-held' }, 119_813],
     [{ result: 'failed', verb: 'repair' }, 119_812],
   ] as const)('tell apart: %j', (result, id) => {
     expect(ruleFor(result)).toBe(id);
