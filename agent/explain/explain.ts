@@ -1,5 +1,8 @@
 /** What the commands and active responses of a configuration do on this machine, in sentences. */
+import { hostname } from 'node:os';
 import { defaultPaths } from '../config/default-paths.ts';
+import { describeDuration } from '../config/duration.ts';
+import type { Config } from '../config/settings.ts';
 import type { Settled } from '../settle.ts';
 import { type ExplainedResponse, explainActiveResponse } from './active-response.ts';
 import { type Meaning, meaningOf } from './executable.ts';
@@ -46,8 +49,21 @@ function notesOn({ config }: Settled): string[] {
   if (activeResponseDisabled) return ['Active responses are turned off on this machine.'];
   if (activeResponses.length === 0) return [];
   return [
+    whoThisIs(config),
     alertsFile === undefined
       ? 'No file of alerts is followed (alerts_file): the manager decides when active responses run, or "ar-exec alert" is told of alerts.'
       : `Alerts are followed in ${alertsFile}.`,
+    ...forgetting(config),
   ];
+}
+
+function whoThisIs({ agentRole, agentName, agentId }: Config): string {
+  const id = agentId === undefined ? 'without an id (agent_id)' : `with the id ${agentId}`;
+  return `This machine is the ${agentRole} ${agentName ?? hostname()}, ${id}.`;
+}
+
+function forgetting({ repeatedOffenderSeconds, repeatedOffendersForgetSeconds }: Config): string[] {
+  if (repeatedOffenderSeconds.length === 0) return [];
+  const quiet = describeDuration(repeatedOffendersForgetSeconds);
+  return [`After ${quiet} without one, an offence is a first one again.`];
 }

@@ -267,6 +267,18 @@ describe('commands', () => {
     ]);
   });
 
+  it('as they are installed give no warning', () => {
+    const names = ['disable-account', 'firewall-drop', 'host-deny', 'route-null'];
+    const { config, warnings } = inRoot(`
+      ${names.map((name) => command(name, timed, name)).join('\n')}
+      ${command('restart-wazuh', '', 'restart-wazuh')}
+      ${command('win_route-null', timed, 'route-null.exe')} ${command('netsh', timed, 'netsh.exe')}
+      <active-response><disabled>no</disabled><repeated_offenders>1,5</repeated_offenders>
+      </active-response>`);
+    expect(warnings).toEqual([]);
+    expect(config.commands).toHaveLength(7);
+  });
+
   it('are taken from every root, and not from elsewhere', () => {
     const { config, warnings } = read(`
       ${command('a')}

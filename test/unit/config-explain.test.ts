@@ -1,6 +1,6 @@
 /** What `ar-exec config check` says that commands and active responses do. */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../agent/config/read.ts';
@@ -198,14 +198,22 @@ describe('an active response', () => {
   });
 });
 
-it('says where alerts come from, or that all is off', async () => {
+it('says who this is, where alerts come from, or that all is off', async () => {
   const text = `${command('host-deny')}${response('<level>7</level><location>all</location>')}`;
   expect((await explained('')).notes).toEqual([]);
   expect((await explained(text)).notes).toEqual([
+    `This machine is the agent ${hostname()}, without an id (agent_id).`,
     expect.stringContaining('No file of alerts is followed (alerts_file)'),
   ]);
-  const followed = await explained(text, '<alerts_file>/srv/alerts.json</alerts_file>');
-  expect(followed.notes).toEqual(['Alerts are followed in /srv/alerts.json.']);
+  const followed = await explained(
+    `${text}<active-response><repeated_offenders>5</repeated_offenders></active-response>`,
+    '<alerts_file>/srv/alerts.json</alerts_file><agent_id>007</agent_id><agent_name>web</agent_name>',
+  );
+  expect(followed.notes).toEqual([
+    'This machine is the agent web, with the id 007.',
+    'Alerts are followed in /srv/alerts.json.',
+    'After 1d without one, an offence is a first one again.',
+  ]);
   const off = await explained(`${text}<active-response><disabled>yes</disabled></active-response>`);
   expect(off.notes).toEqual(['Active responses are turned off on this machine.']);
   expect(off.activeResponses).toMatchObject([{ runs: false }]);
