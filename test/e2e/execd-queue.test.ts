@@ -76,10 +76,10 @@ requires(
 
   test('a script that hangs holds up nobody, and nothing is lost', async () => {
     const script = join(manager, 'active-response/bin/hang.sh');
-    await writeFile(script, '#!/bin/sh\nsleep 600\n');
+    await writeFile(script, '#!/bin/sh\nexec sleep 20\n');
     await chmod(script, 0o755);
     await arConf('hang600 - hang.sh - 600\nfirewall-drop600 - firewall-drop - 600\n');
-    await startAs('wazuh4', '<script_time_limit>8s</script_time_limit>');
+    const agent = await startAs('wazuh4', '<script_time_limit>1m</script_time_limit>');
     const address = (n: number) => `198.18.${n >> 8}.${n & 255}`;
     const targets = Array.from({ length: many }, (_, n) => address(n));
     const messages = targets.map((ip, n) =>
@@ -91,8 +91,10 @@ requires(
     const sent = await send(...messages);
     await holds(...targets.filter((_, n) => n % 250 !== 0));
     // The scripts still hang.
-    expect(performance.now() - began).toBeLessThan(8_000);
+    expect(performance.now() - began).toBeLessThan(18_000);
     expect(sent.longestMs).toBeLessThan(longestMs);
+    // It would wait for them.
+    await kill(agent);
   });
 
   test('it understands OSSEC and Wazuh 4, with and without the end of C', async () => {

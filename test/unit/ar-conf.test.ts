@@ -111,13 +111,15 @@ describe('ar.conf while an agent runs', () => {
 
   it('counts for the first executable of a name that is here', async () => {
     await writeFile(join(home, 'bin/own.sh'), '');
-    await write(
-      `${first}own5 - own.exe - 5\nown5 - own.sh - 5\nnone5 - a.exe - 5\nnone5 - b - 5\n`,
-    );
+    const twice = 'two5 - host-deny - 5\ntwo5 - firewall-drop - 5\ntwo5 - two.exe - 5\n';
+    const own = 'own5 - own.exe - 5\nown5 - own.sh - 5\nnone5 - a.exe - 5\nnone5 - b - 5\n';
+    await write(`${first}${twice}${own}`);
     const arConf = await open();
     expect(arConf.lines().get('restart-ossec0')?.executable).toBe('restart-ossec.sh');
     expect(arConf.lines().get('own5')?.executable).toBe('own.sh');
     expect(arConf.absent('own5')).toBeUndefined();
+    expect(arConf.lines().get('two5')?.executable).toBe('host-deny');
+    expect(arConf.absent('two5')).toBeUndefined();
     expect(arConf.lines().has('none5')).toBe(false);
     expect(arConf.absent('none5')).toEqual(['a.exe', 'b']);
   });
