@@ -89,7 +89,7 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
     );
     const opening = { path: socket, composed, commands, execd, reload, triggered, log };
     const server = await openSocket(opening);
-    const following = startFollowing({ composed, triggered, log });
+    const following = await startFollowing({ composed, triggered, log });
     const chores = startAgentChores(composed, log, [
       { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
       { name: 'execd', everySeconds: 10, work: execd.look },
@@ -226,7 +226,7 @@ interface Running {
   readonly composed: Composed;
   readonly server: SocketServer;
   readonly execd: Execd;
-  readonly following: Follower | undefined;
+  readonly following: Pick<Follower, 'stop'> | undefined;
   readonly chores: { stop(): void };
   readonly log: Log;
   readonly report: LaterReporter;

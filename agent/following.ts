@@ -21,13 +21,13 @@ const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['limit-pending', 'jo
 /** What comes up again and again is told so often. */
 const tellEveryMs = 60_000;
 
-/** Undefined when the configuration names no file. */
-export function startFollowing({
+/** Resolves with undefined when the configuration names no file. */
+export async function startFollowing({
   composed,
   triggered,
   log,
   ...polling
-}: FollowingOptions): Follower | undefined {
+}: FollowingOptions): Promise<Pick<Follower, 'stop'> | undefined> {
   const { flow, journal, settled } = composed;
   const path = settled().config.alertsFile;
   if (path === undefined) return undefined;
@@ -87,6 +87,7 @@ export function startFollowing({
     save: (position, mark) => journal.positions.save(path, position, mark),
     onTrouble: tell,
   });
+  await follower.begun;
   return {
     stop: () => {
       stopping.abort();

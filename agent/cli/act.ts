@@ -141,7 +141,8 @@ export function toRequest(verb: 'add' | 'delete', flags: ActFlags): object {
   };
 }
 
-function sentence(reply: OutcomeReply): string {
+/** What became of a request, for people. */
+export function sentence(reply: OutcomeReply): string {
   const what = `${reply.response} ${reply.target}`;
   if (reply.state === 'active') {
     const until =

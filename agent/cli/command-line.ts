@@ -2,6 +2,7 @@ import yargs, { type Argv, type CommandModule } from 'yargs';
 import { ArError, exitStatus } from '../errors.ts';
 import { version } from '../version.ts';
 import { addCommand, deleteCommand } from './act.ts';
+import { alertCommand } from './alert.ts';
 import { configCommand } from './config-check.ts';
 import { doctorCommand } from './doctor.ts';
 import { journalCommand } from './journal-rebuild.ts';
@@ -15,6 +16,7 @@ export const commands = [
   runCommand,
   addCommand,
   deleteCommand,
+  alertCommand,
   listCommand,
   statusCommand,
   doctorCommand,

@@ -3,7 +3,7 @@ import { ArError } from '../errors.ts';
 import { createLineParser } from './line-parser.ts';
 
 /** Replies can be long: a list of a hundred thousand actions is about 30 MB. */
-const longestReplyBytes = 256 * 1024 * 1024;
+export const longestReplyBytes = 256 * 1024 * 1024;
 const peer = 'agent';
 
 /**
@@ -37,7 +37,7 @@ export function ask(path: string, request: object, deadlineMs: number): Promise<
   });
 }
 
-function unreachable(path: string, said: string, cause?: unknown): ArError {
+export function unreachable(path: string, said: string, cause?: unknown): ArError {
   return new ArError(
     'agent-unreachable',
     `no agent answers on ${path} (${said})`,

@@ -33,6 +33,8 @@ export interface Home {
 interface RunOptions {
   /** Instead of the flags that name the places. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What it reads from standard input; nothing if absent. */
+  readonly input?: string;
 }
 
 export interface Ended {
@@ -91,11 +93,11 @@ export async function createHome(
   );
   return {
     ...home,
-    run: async (words, { env } = {}) => {
+    run: async (words, { env, input = '' } = {}) => {
       const places = env === undefined ? placesOf(home) : [];
       const result = await execa('ip', inside(home, [...words, ...places]), {
         reject: false,
-        stdin: 'ignore',
+        input,
         ...(env === undefined ? {} : { env }),
       });
       return { status: result.exitCode, stdout: result.stdout, stderr: result.stderr };

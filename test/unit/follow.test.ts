@@ -7,6 +7,7 @@ import {
   rmSync,
   truncateSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -146,6 +147,18 @@ describe('rotation', () => {
     expect(followed.troubles).toEqual([]);
   });
 
+  test('as long as somebody writes to the old file it is waited for', async () => {
+    const followed = await startWith('1');
+    renameSync(path, `${path}.1`);
+    const soon = new Date(Date.now() + 60_000);
+    utimesSync(`${path}.1`, soon, soon);
+    write('3');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(followed.lines).toEqual(['1']);
+    appendFileSync(`${path}.1`, '2\n');
+    await followed.has('1', '2', '3');
+  });
+
   test('what the old file ends with counts without an end', async () => {
     const followed = await startWith('1');
     appendFileSync(path, '2');
@@ -210,13 +223,14 @@ describe('a restart', () => {
 
   test('reads what was rotated away meanwhile, twice, and nothing that is older', async () => {
     writeFileSync(`${path}.3`, 'long ago\n');
+    age(`${path}.3`);
     const followed = await startWith('1');
     await followed.stop();
     write('2');
     renameSync(path, `${path}.2`);
-    await later();
+    age(`${path}.2`);
     writeFileSync(`${path}.1`, '3\n');
-    await later();
+    age(`${path}.1`);
     write('4');
     const next = start();
     await next.has('2', '3', '4');
@@ -227,17 +241,17 @@ describe('a restart', () => {
     const day = (number: number) => join(folder, '2026', 'Nov', `ossec-alerts-${number}.json`);
     mkdirSync(dirname(day(1)), { recursive: true });
     writeFileSync(day(20), 'before\n');
-    await later();
+    age(day(20));
     writeFileSync(day(21), '');
     linkSync(day(21), path);
     const followed = start();
     await begun();
     await followed.stop();
     appendFileSync(day(21), '1\n');
-    await later();
+    age(day(21));
     writeFileSync(day(22), '2\n');
+    age(day(22));
     writeFileSync(day(22).replace('json', 'log'), 'not this\n');
-    await later();
     writeFileSync(day(23), '3\n');
     unlinkSync(path);
     linkSync(day(23), path);
@@ -246,9 +260,9 @@ describe('a restart', () => {
 
   test('does not take a copy that somebody made for a file that came later', async () => {
     const followed = await startWith('1');
-    await later();
+    age(path);
     copyFileSync(path, `${path}.backup.json`);
-    await later();
+    age(`${path}.backup.json`);
     renameSync(path, `${path}.1`);
     write('2');
     await followed.has('1', '2');
@@ -339,8 +353,13 @@ test('of a burst no more is in work than a few MiB', async () => {
   await followed.stop();
 });
 
-/** So that one file is later than another, whatever the granularity of the file system's clock. */
-const later = () => new Promise((resolve) => setTimeout(resolve, 12));
+/** Makes a file the latest so far, however coarse the file system's clock is. */
+let ages = 0;
+function age(file: string): void {
+  ages += 1;
+  const at = new Date(Date.now() - 3_600_000 + ages * 1_000);
+  utimesSync(file, at, at);
+}
 
 /** Lines, halves of lines, rotations of each kind, restarts: each line once, in order. */
 test('whatever happens to the file, each line comes once', { timeout: 60_000 }, async () => {
@@ -360,6 +379,15 @@ test('whatever happens to the file, each line comes once', { timeout: 60_000 }, 
       let half = '';
       let number = 0;
       const next = (): string => `line ${number++} ${'.'.repeat(number * 7)}`;
+      const seen = () => [...earlier, ...followed.lines].filter((line) => line !== '');
+      /** Of a file that is cut off before anything of it was read nobody can tell. */
+      const oneIsRead = async (): Promise<void> => {
+        const line = next();
+        all.push(line);
+        write(line);
+        await expect.poll(() => seen().includes(line), { timeout: 3_000, interval: 2 }).toBe(true);
+      };
+      await oneIsRead();
       for (const one of deeds) {
         if (one === 'write') {
           const line = next();
@@ -376,7 +404,6 @@ test('whatever happens to the file, each line comes once', { timeout: 60_000 }, 
             write('');
             half = '';
           }
-          await later();
           const old = `${path}.${100 - number++}`;
           if (one === 'rename') {
             renameSync(path, old);
@@ -385,16 +412,16 @@ test('whatever happens to the file, each line comes once', { timeout: 60_000 }, 
             copyFileSync(path, old);
             truncateSync(path);
           }
-          await later();
+          age(old);
+          await oneIsRead();
         } else if (one === 'restart') {
           await followed.stop();
           earlier.push(...followed.lines);
           followed = start();
-        } else await later();
+        } else await new Promise((resolve) => setTimeout(resolve, 12));
       }
       if (half !== '') all.push(half);
       write('');
-      const seen = () => [...earlier, ...followed.lines].filter((line) => line !== '');
       await expect.poll(seen, { timeout: 3_000, interval: 5 }).toEqual(all);
       await followed.stop();
     }),

@@ -30,6 +30,8 @@ export interface FollowOptions {
 export type Taken = 'nothing' | 'something' | 'unheard';
 
 export interface Follower {
+  /** Resolves when it is known from where on lines are read: those that come from then on are. */
+  readonly begun: Promise<void>;
   /** Reads no further; resolves when what was handed over is done. */
   stop(): Promise<void>;
 }
@@ -60,6 +62,10 @@ export function follow(options: FollowOptions): Follower {
   const tailOptions = {
     onTooLong: () => onTrouble('a line longer than 1 MiB was passed over'),
   };
+  let begin: () => void = () => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   let stopped = false;
   let unsaved: { position: FollowedPosition; mark: number } | undefined;
   let savedAt = Number.NEGATIVE_INFINITY;
@@ -134,7 +140,7 @@ export function follow(options: FollowOptions): Follower {
       return false;
     }
     rotatedAt ??= performance.now();
-    const quietMs = Date.now() - (await tail.writtenAt());
+    const quietMs = Date.now() - Number((await tail.written()).at / 1_000_000n);
     const sinceMs = performance.now() - rotatedAt;
     return quietMs > looksWhenQuiet * pollMs || sinceMs > looksAtMost * pollMs;
   };
@@ -150,33 +156,42 @@ export function follow(options: FollowOptions): Follower {
   const run = async (): Promise<void> => {
     let tail: Tail | undefined;
     let started = false;
+    let isLast = false;
     while (!stopped) {
       try {
         if (tail === undefined) {
           tail = started ? await openTail(path, tailOptions) : await start();
           started = true;
+          begin();
           if (tail === undefined) await wakeUp.next(pollMs);
           else wakeUp.watch();
           continue;
         }
         const reading = await tail.read();
         if (reading.kind === 'lines') {
+          isLast = false;
           if (reading.lines.length > 0) await handOver(reading.lines, tail.position());
         } else if (reading.kind === 'replaced') {
           const { position } = tail;
+          isLast = false;
           await tail.close();
           tail = undefined;
           tail = await afterLoss(position());
           wakeUp.watch();
-        } else if (await isOver(tail)) {
+        } else if (isLast) {
+          isLast = false;
           tail = await goOn(tail);
           rotatedAt = undefined;
           wakeUp.watch();
+        } else if (await isOver(tail)) {
+          // Whoever rotated it may have written to it since it was read: one more time.
+          isLast = true;
         } else {
           if (performance.now() - savedAt >= saveEveryMs) saveUnsaved();
           await wakeUp.next(pollMs);
         }
       } catch (error) {
+        begin();
         onTrouble(messageOf(error));
         await wakeUp.next(pollMs);
       }
@@ -186,6 +201,7 @@ export function follow(options: FollowOptions): Follower {
 
   const running = run();
   return {
+    begun,
     stop: async () => {
       stopped = true;
       wakeUp.stop();

@@ -6,13 +6,20 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
 import type { FollowedPosition } from '../../words.ts';
-import { numberOf, openTail, type Tail, type TailOptions } from './tail.ts';
+import {
+  numberOf,
+  openTail,
+  type Tail,
+  type TailOptions,
+  type Written,
+  writtenOf,
+} from './tail.ts';
 
 interface Candidate {
   readonly path: string;
   readonly file: string;
   readonly size: number;
-  readonly writtenAt: number;
+  readonly written: Written;
 }
 
 /** Folders of a year and of a month, as a Wazuh manager names them. */
@@ -50,12 +57,12 @@ export async function openNext(
   options: Omit<TailOptions, 'from'>,
 ): Promise<Tail | undefined> {
   const current = await openTail(path, options);
-  const writtenAt = await last.writtenAt();
+  const written = await last.written();
   const position = last.position();
   const later = (await candidates(path))
-    .filter((one) => one.writtenAt > writtenAt)
+    .filter((one) => inTime(one.written, written) > 0)
     .filter(({ file }) => file !== last.file && file !== current?.file)
-    .sort((a, b) => a.writtenAt - b.writtenAt);
+    .sort((a, b) => inTime(a.written, b.written));
   for (const candidate of later) {
     const copy = await openTail(candidate.path, { ...options, from: position });
     await copy?.close();
@@ -66,6 +73,12 @@ export async function openNext(
     return tail;
   }
   return current;
+}
+
+/** Which of two is the later one; where a clock is too coarse to tell, the one that was made later. */
+function inTime(a: Written, b: Written): number {
+  const difference = a.at === b.at ? a.born - b.born : a.at - b.at;
+  return Number(difference);
 }
 
 /** What may have been `path` before: one entry a file, however many names it has. */
@@ -111,6 +124,6 @@ async function describe(path: string): Promise<Candidate | undefined> {
     path,
     file: numberOf(found),
     size: Number(found.size),
-    writtenAt: Number(found.mtimeNs) / 1e6,
+    written: writtenOf(found),
   };
 }

@@ -14,8 +14,7 @@ export interface Tail {
   read(): Promise<Reading>;
   /** The line that the file ends with, if it has no end of its own; it counts as read then. */
   takeRest(): string | undefined;
-  /** When it was written to last, in milliseconds since 1970. */
-  writtenAt(): Promise<number>;
+  written(): Promise<Written>;
   close(): Promise<void>;
 }
 
@@ -66,6 +65,19 @@ export async function openTail(path: string, options: TailOptions = {}): Promise
     await handle.close();
     throw error;
   }
+}
+
+/** When a file was written to last, and when it was made, in nanoseconds since 1970. */
+export interface Written {
+  readonly at: bigint;
+  readonly born: bigint;
+}
+
+export function writtenOf(found: {
+  readonly mtimeNs: bigint;
+  readonly birthtimeNs: bigint;
+}): Written {
+  return { at: found.mtimeNs, born: found.birthtimeNs };
 }
 
 /** The device and number of the file that a path names now; undefined when there is none. */
@@ -160,7 +172,7 @@ function createTail(handle: FileHandle, place: Place, { onTooLong }: TailOptions
       passingOver = false;
       return text === '' ? undefined : text;
     },
-    writtenAt: async () => (await handle.stat()).mtimeMs,
+    written: async () => writtenOf(await handle.stat({ bigint: true })),
     close: () => handle.close(),
   };
 }
