@@ -46,33 +46,30 @@ function print(text: string): void {
 }
 
 async function ask(request: object, limitMs: number): Promise<Reply> {
-  const { AR_EXEC_CONFIG: config, AR_EXEC_STATE: state, AR_EXEC_SOCKET: named } = process.env;
-  const socket = named || defaultPaths().socket;
-  try {
-    const reply = await askAgent(socket, request, limitMs);
-    if (reply !== undefined) return reply;
-    const { actDirect } = await import('../cli/direct.ts');
-    const flags = {
-      json: false,
-      ...(config ? { config } : {}),
-      ...(state ? { state } : {}),
-      socket,
-    };
+  const socket = process.env['AR_EXEC_SOCKET'] || defaultPaths().socket;
+  const end = performance.now() + limitMs;
+  for (;;) {
     try {
-      return (await actDirect(flags, request)) as Reply;
+      return (await askAgent(socket, request, limitMs)) ?? (await actWithoutAgent(request));
     } catch (error) {
-      // An agent that was about to start, or another call that is done by now.
-      if (describeError(error).code !== 'journal-locked') throw error;
-      const later = await askAgent(socket, request, limitMs);
-      if (later === undefined) throw error;
-      return later;
+      const failure = { ok: false, ...describeError(error) } as const;
+      // An agent that is about to start or to stop, or another call: one of them answers in the end.
+      if (failure.code !== 'journal-locked' || performance.now() >= end) return failure;
     }
-  } catch (error) {
-    return { ok: false, ...describeError(error) };
   }
+}
+
+/** Waits for the journal for some seconds. */
+async function actWithoutAgent(request: object): Promise<Reply> {
+  const { actDirect } = await import('../cli/direct.ts');
+  const { AR_EXEC_CONFIG: config, AR_EXEC_STATE: state } = process.env;
+  const places = { ...(config ? { config } : {}), ...(state ? { state } : {}) };
+  return (await actDirect({ json: false, ...places }, request)) as Reply;
 }
 
 async function configuredLog(): Promise<string> {
   const { findManagerLog } = await import('../cli/direct.ts');
-  return findManagerLog({ json: false, config: process.env['AR_EXEC_CONFIG'] });
+  const { AR_EXEC_CONFIG: config } = process.env;
+  // A configuration that cannot be understood: whoever reads this log is told of it there.
+  return findManagerLog({ json: false, config }).catch(() => defaultPaths().activeResponsesLog);
 }

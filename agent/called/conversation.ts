@@ -51,7 +51,7 @@ export async function converse(called: Called, door: Door): Promise<number> {
   if (verb === undefined) return refuse("Invalid value of 'command'");
   const { keys, refusal } = { keys: undefined, ...subjectIn(line, called) };
   if (refusal !== undefined) return refuse(refusal);
-  if (verb === 'add' && keys !== undefined && called.stateful) {
+  if (verb === 'add' && keys !== undefined) {
     sendKeys(called, keys, door);
     const answer = await readMessage(door);
     if (typeof answer === 'string') return refuse(answer);

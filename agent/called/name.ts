@@ -9,7 +9,6 @@ export interface Called {
   /** The name by which the agent knows it, as a path. */
   readonly known: string;
   readonly target: ResponseDefinition['target'];
-  readonly stateful: boolean;
   /** What to say where no system but another one has what it stands for. */
   readonly foreign?: Foreign | undefined;
 }
@@ -37,10 +36,14 @@ export function calledAs(argv0: string): Called | undefined {
   const definition = exact ?? findResponse(bare);
   if (definition !== undefined) {
     const known = exact === undefined ? argv0.slice(0, argv0.length - name.length) + bare : argv0;
-    const { target, stateful } = definition;
-    return { program: argv0, name, known, target, stateful };
+    const { target } = definition;
+    return { program: argv0, name, known, target };
   }
   const foreign = foreigners.get(bare);
-  if (foreign === undefined) return undefined;
-  return { program: argv0, name, known: argv0, target: 'address', stateful: true, foreign };
+  const called = { program: argv0, name, known: argv0 };
+  if (foreign !== undefined) return { ...called, target: 'address', foreign };
+  if (!/(?:^|\/)active-response\/bin\/(?!ar-exec)[^/]+$/.test(argv0)) return undefined;
+  // A name that was linked by mistake. The agent is not asked: it could take the link for a script.
+  const unknown = { lines: [`there is no response ${name} in ar-exec`], status: 255 };
+  return { ...called, target: 'named', foreign: unknown };
 }

@@ -28,10 +28,13 @@ export function tell(
   return { lines, done: true };
 }
 
-/** To take back what is not held is no failure: nothing stands. */
+/** To take these back is no failure: nothing stands, nor could it. */
+const nothingStands = ['not-held', 'not-revertible', 'address-invalid', 'target-invalid'];
+
 function refused({ code, message }: Failure, verb: 'add' | 'delete'): Told {
-  const nothingToDo = verb === 'delete' && (code === 'not-held' || code === 'not-revertible');
-  return nothingToDo ? { lines: [], done: true } : { lines: [oneLine(message)], done: false };
+  return verb === 'delete' && nothingStands.includes(code)
+    ? { lines: [], done: true }
+    : { lines: [oneLine(message)], done: false };
 }
 
 /** A line of the log: parts of it can be text of strangers. */

@@ -232,6 +232,17 @@ requires(
     expect(Date.parse(until) - Date.parse(since)).toBeLessThan(662_000);
   });
 
+  test('it waits for whoever has the journal, and then does the work', async () => {
+    agent = await startAgent(home);
+    const env = { ...manager.env, AR_EXEC_SOCKET: join(home.folder, 'not-yet.sock') };
+    const words = ['netns', 'exec', hosts.endpoint, 'active-response/bin/firewall-drop'];
+    const input = four('add') + four('continue');
+    const called = execa('ip', words, { cwd: home.folder, env, input, reject: false });
+    await agent.end();
+    expect((await called).exitCode).toBe(0);
+    expect(await kernelTargets(hosts)).toEqual([ip]);
+  });
+
   test('an agent that does not answer is no reason to do it without it', async () => {
     const mute = createServer((socket) => socket.resume());
     await new Promise<void>((listening) => mute.listen(home.socket, listening));

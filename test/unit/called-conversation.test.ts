@@ -118,10 +118,13 @@ describe('the conversation with execd', () => {
     expect(logged).toEqual(['Starting', `${four('delete')}\n`, 'Ended']);
   });
 
-  test.each(['not-held', 'not-revertible'])('takes %s for an end', async (code) => {
-    const { status, logged } = await run('firewall-drop', [four('delete')], failure(code, 'x'));
-    expect({ status, last: logged.at(-1) }).toEqual({ status: 0, last: 'Ended' });
-  });
+  test.each(['not-held', 'not-revertible', 'address-invalid'])(
+    'takes %s for an end',
+    async (code) => {
+      const { status, logged } = await run('firewall-drop', [four('delete')], failure(code, 'x'));
+      expect({ status, last: logged.at(-1) }).toEqual({ status: 0, last: 'Ended' });
+    },
+  );
 
   test('says why in one line where it did not come true', async () => {
     const { status, logged } = await run(
@@ -161,6 +164,13 @@ describe('the conversation with execd', () => {
     const { logged, asked, status } = await run('netsh.exe', [four('add'), four('continue')]);
     expect(logged.slice(-2)).toEqual(['Invalid system', 'Ended']);
     expect({ asked, status }).toEqual({ asked: [], status: 0 });
+  });
+
+  test('says so where a link has a name that nothing has', async () => {
+    const { logged, asked, status } = await run('active-response/bin/kaspersky', [four('add')]);
+    expect(logged.at(-1)).toBe('there is no response kaspersky in ar-exec');
+    expect({ asked, status }).toEqual({ asked: [], status: 255 });
+    expect(calledAs('active-response/bin/ar-exec')).toBeUndefined();
   });
 
   test('writes no secret address to the log, and everything else as it came', async () => {
