@@ -32,7 +32,7 @@ export interface TailOptions {
 }
 
 /** Bytes of a line. */
-export const longestLineBytes = 1_048_576;
+const longestLineBytes = 1_048_576;
 const chunkBytes = 262_144;
 /** So many bytes before a position tell one file from another: alerts have their time in them. */
 const knownBytes = 256;
