@@ -196,7 +196,7 @@ requires(
       const options = { cwd: home.folder, env: manager.env, input: line, reject: false } as const;
       return (await execa('ip', words, options)).exitCode;
     };
-    const status = await direct(five('enable', 4) + five('continue', 4));
+    const status = await direct(five('enable', 1) + five('continue', 1));
     expect({ status, last: await last() }).toEqual({ status: 0, last: 'Ended' });
     expect(await kernelTargets(hosts)).toEqual([ip]);
 

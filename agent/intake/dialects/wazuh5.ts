@@ -45,6 +45,12 @@ export function fromManager(value: object): Request {
 }
 
 /**
+ * execd takes it back itself, one or two seconds after its time; this much later it is ours to do, and
+ * not before, or the log would tell of two ends.
+ */
+const execdSeconds = 5;
+
+/**
  * What execd hands to the executable `name`; whatever the document calls it, that one was started.
  * Throws `message-invalid`.
  */
@@ -54,8 +60,11 @@ export function fromExecd(value: object, name: string): Request {
   if (command !== 'enable' && command !== 'disable') {
     throw invalid('member "command": an executable is told to enable or to disable');
   }
+  const request = common(message, name);
+  const { timeoutSeconds: seconds = 0 } = request;
   return {
-    ...common(message, name),
+    ...request,
+    timeoutSeconds: seconds > 0 ? seconds + execdSeconds : request.timeoutSeconds,
     verb: command === 'enable' ? 'add' : 'delete',
     managerLine: JSON.stringify(value),
   };
