@@ -1,9 +1,9 @@
 /**
- * A datagram socket of the family unix, read by events: the kernel sends SIGIO when something has
- * come (O_ASYNC in fcntl(2)), and everything that is there is read at once, without waiting.
+ * A datagram socket of the family unix, read by events: the kernel sends a signal when something
+ * has come (O_ASYNC in fcntl(2)), and everything that is there is read at once, without waiting.
  */
 import { ArError } from '../errors.ts';
-import { type Libc, loadLibc } from './libc.ts';
+import { type Libc, loadLibc, readable } from './libc.ts';
 import { fileMark, forGroup, makeRoom, removeSocket } from './manager-socket.ts';
 import { type PassedSocket, passedSockets } from './passed-sockets.ts';
 
@@ -135,11 +135,11 @@ function read(reading: Reading): DatagramSocket {
 const drains = new Set<() => void>();
 let listening = false;
 
-/** Once, and for good: without a listener the signal would end the process. */
+/** Once, for all sockets. */
 function listenForSignals(): void {
   if (listening) return;
   listening = true;
-  process.on('SIGIO', () => {
+  process.on(readable, () => {
     for (const drain of drains) drain();
   });
 }

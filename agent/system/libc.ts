@@ -2,6 +2,7 @@
  * The calls of the C library that datagram sockets of the family unix need: Node has none for them
  * (docs/decisions/0018-datagrams.md). The only place that calls native code.
  */
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { ArError } from '../errors.ts';
 
@@ -12,6 +13,7 @@ const level = 1;
 const option = { type: 3, receiveBuffer: 8, domain: 39 } as const;
 const control = { getDescriptorFlags: 1, setDescriptorFlags: 2, getFlags: 3, setFlags: 4 } as const;
 const setOwner = 8;
+const setSignal = 10;
 const closeOnExec = 1;
 /** O_ASYNC: a signal tells that there is something to read. */
 const asynchronous = 0o20000;
@@ -19,6 +21,13 @@ const asynchronous = 0o20000;
 const receiving = 0x40 | 0x20;
 /** sun_path of unix(7) is 108 bytes with its end. */
 const longestPathBytes = 107;
+
+/**
+ * The signal that tells it. Not SIGIO, which is the usual one: its default is to end the process, and
+ * there are libraries that take it for the end (signal-exit, which execa brings). This one is ignored
+ * where nobody listens.
+ */
+export const readable = 'SIGURG';
 
 export interface Libc {
   /** A new datagram socket of the family unix. Throws what the system says. */
@@ -32,7 +41,7 @@ export interface Libc {
   setReceiveBuffer(descriptor: number, bytes: number): void;
   /** What is read next, without waiting: its length, which may be beyond the buffer; -1 for nothing. */
   receive(descriptor: number, into: Buffer): number;
-  /** From now on SIGIO tells this process that there is something to read. */
+  /** From now on `readable` tells this process that there is something to read. */
   signalWhenReadable(descriptor: number): void;
   signalNoMore(descriptor: number): void;
   /** Programs that are started do not get it. */
@@ -53,7 +62,8 @@ function openFfi() {
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {
-    const ffi = process.getBuiltinModule('node:ffi');
+    const ffi: typeof import('node:ffi') | undefined = process.getBuiltinModule('node:ffi');
+    if (ffi === undefined) throw new Error('this Node calls no native code (node:ffi)');
     const { functions } = ffi.dlopen(null, {
       socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
       bind: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
@@ -71,7 +81,7 @@ function openFfi() {
     throw new ArError(
       'socket-unusable',
       `datagram sockets cannot be used here: ${cause instanceof Error ? cause.message : cause}`,
-      'Use the executable of ar-exec, which carries a Node that can (Linux with glibc).',
+      'Use the executable of ar-exec, which carries a Node that can.',
       { cause },
     );
   } finally {
@@ -133,6 +143,7 @@ function load(): Libc {
     signalWhenReadable: (descriptor) => {
       const flags = flagsOf(descriptor) | type.nonBlocking;
       check(c.fcntl(descriptor, setOwner, BigInt(process.pid)), 'fcntl');
+      check(c.fcntl(descriptor, setSignal, BigInt(constants.signals[readable])), 'fcntl');
       check(c.fcntl(descriptor, control.setFlags, BigInt(flags | asynchronous)), 'fcntl');
     },
     signalNoMore: (descriptor) => {
