@@ -20,6 +20,7 @@ interface FollowingOptions {
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['limit-pending', 'journal-failed']);
 /** What comes up again and again is told so often. */
 const tellEveryMs = 60_000;
+const begunAfterMs = 5_000;
 
 /** Resolves with undefined when the configuration names no file. */
 export async function startFollowing({
@@ -87,7 +88,8 @@ export async function startFollowing({
     save: (position, mark) => journal.positions.save(path, position, mark),
     onTrouble: tell,
   });
-  await follower.begun;
+  // A file system that does not answer must not keep the agent from being ready.
+  await Promise.race([follower.begun, wait(begunAfterMs, undefined, { ref: false })]);
   return {
     stop: () => {
       stopping.abort();

@@ -15,6 +15,10 @@ const blocks = `
   </command>
   <command><name>note</name><executable>note.sh</executable><expect></expect></command>
   <command>
+    <name>hold</name><executable>hold.sh</executable>
+    <expect>srcip</expect><timeout_allowed>yes</timeout_allowed>
+  </command>
+  <command>
     <name>win_route-null</name><executable>route-null.cmd</executable>
     <expect>srcip</expect><timeout_allowed>yes</timeout_allowed>
   </command>
@@ -24,6 +28,10 @@ const blocks = `
   </active-response>
   <active-response>
     <command>note</command><location>local</location><rules_id>100100</rules_id>
+  </active-response>
+  <active-response>
+    <command>hold</command><location>local</location>
+    <rules_id>100200</rules_id><timeout>60</timeout>
   </active-response>
   <active-response>
     <command>win_route-null</command><location>all</location><level>7</level><timeout>900</timeout>
@@ -72,6 +80,12 @@ requires(
     const script = `#!/bin/sh\nread -r line\nid=\${line##*\\"id\\":\\"1795270756.}\necho "\${id%%\\"*}" >> ${home.folder}/notes\n`;
     await writeFile(note, script);
     await chmod(note, 0o755);
+    const keys = '{"version":1,"command":"check_keys","parameters":{"keys":["203.0.113.7"]}}';
+    await writeFile(
+      join(scripts, 'hold.sh'),
+      `#!/bin/sh\nread -r line\necho '${keys}'\nread -r line\n`,
+    );
+    await chmod(join(scripts, 'hold.sh'), 0o755);
     await writeFile(
       home.config,
       `<ossec_config>${blocks}</ossec_config>
@@ -190,6 +204,7 @@ requires(
             [
               '^1: nftables would do it: .*\n(?:  .*\n)*.*203\\.0\\.113\\.7.*\n  EOF',
               "\n1: note does not run: the alert's rule 5763 is not among 100100\n",
+              "1: hold does not run: the alert's rule 5763 is not among 100200\n",
               '1: win_route-null does not run: route-null.cmd is not on this system\n',
               '1: drop does not run: it runs on the manager, and this is an agent\n',
               "2: drop does not run: the alert's level is 3, and 7 is the lowest\n",
@@ -299,6 +314,17 @@ requires(
     agent = await start();
     await agent.ask({ command: 'delete', response: 'firewall-drop', srcip: '203.0.113.7' });
     expect(await minutesHeld()).toBe(10);
+  });
+
+  test('a script that names its keys is held for longer too', async () => {
+    const agent = await start();
+    const minutes: number[] = [];
+    for (let times = 0; times < 3; times += 1) {
+      const reply = await agent.ask(alert('203.0.113.7', { id: '100200', level: 3 }));
+      const [{ until }] = reply['responses'] as [{ until: string }];
+      minutes.push(Math.round((Date.parse(until) - Date.now()) / 60_000));
+    }
+    expect(minutes).toEqual([1, 30, 60]);
   });
 });
 

@@ -311,6 +311,33 @@ describe('the position', () => {
     await start().has('2', '3');
   });
 
+  test('passes lines that nobody can make anything of, and loses none when a journal cannot be read', async () => {
+    writeFileSync(path, '');
+    const taken: string[] = [];
+    const troubles: string[] = [];
+    const follower = follow({
+      path,
+      pollMs: 15,
+      take: async (lines) => {
+        taken.push(...lines);
+        throw new Error('a fault');
+      },
+      mark: () => {
+        throw new Error('a bad disk');
+      },
+      save: (position) => {
+        saved = position;
+      },
+      onTrouble: (what) => troubles.push(what),
+    });
+    stops.push(() => follower.stop());
+    await follower.begun;
+    write('1');
+    await expect.poll(() => saved?.offset, { timeout: 5_000 }).toBe(2);
+    expect(taken).toEqual(['1']);
+    expect(new Set(troubles)).toEqual(new Set(['a fault', 'a bad disk']));
+  });
+
   test('behind lines that came to nothing is written down now and then, and at the end', async () => {
     writeFileSync(path, '');
     const offsets: (number | undefined)[] = [];

@@ -14,7 +14,7 @@ export interface FollowOptions {
   /** Where reading goes on; absent: it is followed for the first time, from its end. */
   readonly from?: FollowedPosition | undefined;
   /**
-   * Is handed lines; resolves, never rejects, when what they asked for is on disk. `unheard`: the
+   * Is handed lines; resolves when what they asked for is on disk. `unheard`: the
    * agent is stopping, and the lines are to be read again.
    */
   take(lines: readonly string[]): Promise<Taken>;
@@ -69,6 +69,7 @@ export function follow(options: FollowOptions): Follower {
   let stopped = false;
   let unsaved: { position: FollowedPosition; mark: number } | undefined;
   let savedAt = Number.NEGATIVE_INFINITY;
+  let lastMark = 0;
   /** When it was seen that the path names another file than the one that is read. */
   let rotatedAt: number | undefined;
 
@@ -84,6 +85,16 @@ export function follow(options: FollowOptions): Follower {
     }
   };
 
+  /** An older one does no harm: it only makes more be looked at after a crash. */
+  const markNow = (): number => {
+    try {
+      lastMark = options.mark();
+    } catch (error) {
+      onTrouble(messageOf(error));
+    }
+    return lastMark;
+  };
+
   const saveUnsaved = (): void => {
     if (unsaved !== undefined) save(unsaved.position, unsaved.mark);
   };
@@ -97,17 +108,25 @@ export function follow(options: FollowOptions): Follower {
       urgent ||= last?.taken === 'something';
     }
     if (last === undefined) return;
-    const mark = handed[0]?.mark ?? options.mark();
+    const mark = handed[0]?.mark ?? markNow();
     if (urgent || performance.now() - savedAt >= saveEveryMs) save(last.position, mark);
     else unsaved = { position: last.position, mark };
   };
 
   const handOver = async (lines: readonly string[], position: FollowedPosition): Promise<void> => {
-    const mark = options.mark();
-    const done = options.take(lines).then((taken) => {
-      one.taken = taken;
-      commit();
-    });
+    const mark = markNow();
+    const done = options.take(lines).then(
+      (taken) => {
+        one.taken = taken;
+        commit();
+      },
+      (error) => {
+        // Lines that nobody can make anything of must not be read for ever.
+        onTrouble(messageOf(error));
+        one.taken = 'something';
+        commit();
+      },
+    );
     const one: Handed = { position, mark, done };
     handed.push(one);
     while (handed.length >= piecesInWork) await handed[0]?.done;
@@ -117,7 +136,7 @@ export function follow(options: FollowOptions): Follower {
     const { from } = options;
     if (from === undefined) {
       const tail = await openTail(path, { ...tailOptions, from: 'end' });
-      save(tail?.position() ?? { file: '', offset: 0, fingerprint: '' }, options.mark());
+      save(tail?.position() ?? { file: '', offset: 0, fingerprint: '' }, markNow());
       return tail;
     }
     if (from.file === '') return openTail(path, tailOptions);
