@@ -471,6 +471,10 @@ describe('the format', () => {
     expect(() => read('<a>'.repeat(32) + '</a>'.repeat(32))).not.toThrow();
   });
 
+  it.each(['<!\uD800', '<![x\uD800', '<a>\uD800'])('does not take %j', (text) => {
+    expect(() => read(text)).toThrow(ArError);
+  });
+
   it('throws nothing but its own error, whatever it is given', () => {
     const piece = fc.oneof(
       fc.string(),
