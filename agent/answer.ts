@@ -18,7 +18,7 @@ export interface Services {
 export function createAnswer({ flow, journal, settled }: Composed, services: Services): Answer {
   return ({ ask }) => {
     if (ask.kind === 'act') return flow.accept(ask.request).then(describeOutcome);
-    return Promise.try(async () => {
+    return (async () => {
       switch (ask.kind) {
         case 'status':
           return { ok: true, ...services.status() };
@@ -31,7 +31,7 @@ export function createAnswer({ flow, journal, settled }: Composed, services: Ser
           return { ok: true, actions, held: journal.liveCount() };
         }
       }
-    });
+    })();
   };
 
   function withOffence(action: Action): ActionReply {

@@ -1,8 +1,9 @@
 /** The running agent: open, probe, recover, listen, stop. */
+import { longestSocketPath } from '../platform/system.ts';
 import { createAnswer } from './answer.ts';
 import { openArConf } from './ar-conf.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
-import { defaultPaths } from './config/default-paths.ts';
+import { currentSystem, defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
@@ -156,6 +157,7 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
   const startedAt = composed.clock.now();
   const server = await listen({
     path,
+    longestPathBytes: longestSocketPath(currentSystem()),
     ...(gid === undefined ? {} : { groupId: gid }),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,

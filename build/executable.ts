@@ -17,6 +17,7 @@ const inputs = [
   'agent/**/*.ts',
   'platform/**/*.ts',
   'build/executable.ts',
+  'build/module-start.js',
   'package.json',
   'package-lock.json',
 ];
@@ -82,21 +83,28 @@ async function options() {
   } as const;
 }
 
-/** One ES module, for a Node that is installed. What is imported dynamically runs at its first import. */
+/**
+ * One ES module, for a Node that is installed. It begins with build/module-start.js, which looks at the
+ * Node. All that follows is CommonJS in a function: what a module imports is loaded before its first
+ * line, and an old Node does not have all of it.
+ */
 async function bundleModule(outfile: string): Promise<void> {
   const esbuild = await import('esbuild');
+  const common = await options();
+  const start = await readFile(join(root, 'build', 'module-start.js'), 'utf8');
   await esbuild.build({
-    ...(await options()),
+    ...common,
     entryPoints: ['agent/main.ts'],
     outfile,
-    format: 'esm',
-    // pino is CommonJS and requires built-in modules; a module has no `require` of its own.
+    format: 'cjs',
+    // Node 18 reads it as far as to say that it is too old.
+    target: 'node18',
+    supported: { 'dynamic-import': false },
+    define: { ...common.define, 'import.meta.url': 'bundleUrl' },
     banner: {
-      js: [
-        "import { createRequire as createBundleRequire } from 'node:module';",
-        'const require = createBundleRequire(import.meta.url);',
-      ].join('\n'),
+      js: `import { createRequire } from 'node:module';\n${start}\n((exports, require, module, bundleUrl) => {`,
     },
+    footer: { js: '})({}, createRequire(import.meta.url), { exports: {} }, import.meta.url);' },
   });
 }
 

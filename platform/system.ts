@@ -16,3 +16,11 @@ export const everyUnix: readonly string[] = Object.values(systems);
 export function isSystem(name: string): name is System {
   return Object.hasOwn(systems, name);
 }
+
+/**
+ * The longest path of a Unix socket, in bytes. sun_path has room for 108 with the closing NUL on Linux
+ * (unix(7)), and for 104 on the BSDs and macOS (unix(4), sys/un.h).
+ */
+export function longestSocketPath(system: System): number {
+  return system === 'linux' ? 107 : 103;
+}

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { isSystem, type System, systems } from '../../platform/system.ts';
 import { ArError } from '../errors.ts';
 
-/** Where things are when nothing else is said. */
+/** Where things are when nothing else is said. docs/platforms.md has them as a table. */
 export interface DefaultPaths {
   readonly configFile: string;
   /** Holds the journal; only the agent has access. */
@@ -13,10 +13,50 @@ export interface DefaultPaths {
   readonly scriptsFolder: string;
 }
 
-/** Where a manager's agent keeps its logs, and reads active-responses.log from. */
-const managerLogs = '/var/ossec/logs';
-/** Where a manager's agent keeps its responses. */
-const managerScripts = '/var/ossec/active-response/bin';
+/** Settings whose default is another one on another system. */
+export interface PathSettings {
+  readonly managerHome: string;
+  readonly hostsDenyFile: string;
+  readonly blockFolder: string;
+  readonly quarantineFolder: string;
+  readonly dbusSocket: string;
+}
+
+/** What the rest follows from. */
+interface Places {
+  /** For what people write: the configuration, and responses of their own. */
+  readonly settings: string;
+  readonly state: string;
+  /** For what is gone after a restart of the machine. */
+  readonly run: string;
+  readonly managerHome: string;
+  readonly blockFolder?: string;
+}
+
+/** hier(7) of each BSD; on macOS only /Library and /var can be written to, and `/` cannot. */
+const bsd = { state: '/var/db/ar-exec', run: '/var/run', managerHome: '/var/ossec' };
+const places: Readonly<Record<System, Places>> = {
+  linux: {
+    settings: '/etc/ar-exec',
+    state: '/var/lib/ar-exec',
+    run: '/run',
+    managerHome: '/var/ossec',
+  },
+  freebsd: { settings: '/usr/local/etc/ar-exec', ...bsd },
+  dragonfly: { settings: '/usr/local/etc/ar-exec', ...bsd },
+  openbsd: { settings: '/etc/ar-exec', ...bsd },
+  netbsd: { settings: '/etc/ar-exec', ...bsd },
+  darwin: {
+    settings: '/Library/Application Support/ar-exec',
+    state: '/Library/Application Support/ar-exec/state',
+    run: '/var/run',
+    managerHome: '/Library/Ossec',
+    blockFolder: '/Library/Application Support/ar-exec/ipblock',
+  },
+};
+
+/** Where pkgsrc keeps configurations; it counts where it is. */
+const pkgsrcSettings = '/usr/pkg/etc/ar-exec';
 
 /** The operating system that this runs on. Throws `config-invalid` on one that ar-exec does not know. */
 export function currentSystem(platform: string = process.platform): System {
@@ -28,24 +68,35 @@ export function currentSystem(platform: string = process.platform): System {
   );
 }
 
-/** The default paths of an operating system. A manager's log folder is used where there is one. */
+/** The default paths of an operating system. A manager's folders are used where there is one. */
 export function defaultPaths(
   platform: string = process.platform,
   exists: (path: string) => boolean = existsSync,
 ): DefaultPaths {
-  if (platform !== 'linux') {
-    throw new ArError(
-      'config-invalid',
-      `ar-exec has no default paths for ${platform}`,
-      'Run it on Linux, the only system that it knows so far.',
-    );
-  }
+  const system = currentSystem(platform);
+  const { state, run, managerHome } = places[system];
+  const settings =
+    system === 'netbsd' && exists(pkgsrcSettings) ? pkgsrcSettings : places[system].settings;
+  const managerLogs = `${managerHome}/logs`;
+  const managerScripts = `${managerHome}/active-response/bin`;
   const logFolder = exists(managerLogs) ? managerLogs : '/var/log/ar-exec';
   return {
-    configFile: '/etc/ar-exec/ar-exec.conf',
-    stateFolder: '/var/lib/ar-exec',
-    socket: '/run/ar-exec/ar-exec.sock',
+    configFile: `${settings}/ar-exec.conf`,
+    stateFolder: state,
+    socket: `${run}/ar-exec/ar-exec.sock`,
     activeResponsesLog: `${logFolder}/active-responses.log`,
-    scriptsFolder: exists(managerScripts) ? managerScripts : '/etc/ar-exec/responses',
+    scriptsFolder: exists(managerScripts) ? managerScripts : `${settings}/responses`,
+  };
+}
+
+/** The defaults of settings that are paths, on an operating system. */
+export function pathSettings(system: System = currentSystem()): PathSettings {
+  const { state, run, managerHome, blockFolder = '/ipblock' } = places[system];
+  return {
+    managerHome,
+    hostsDenyFile: '/etc/hosts.deny',
+    blockFolder,
+    quarantineFolder: `${state}/quarantine`,
+    dbusSocket: `${run}/dbus/system_bus_socket`,
   };
 }

@@ -14,6 +14,8 @@ import { createLineParser, type LineFrame, type Partial } from './line-parser.ts
 
 export interface ServerOptions {
   readonly path: string;
+  /** What the system takes; a longer one would be cut. */
+  readonly longestPathBytes: number;
   /** The group that may use the socket besides its owner; absent = the owner alone. */
   readonly groupId?: number;
   readonly connections: number;
@@ -40,18 +42,17 @@ const defaultPatienceMs = 30_000;
 const refusedAtATime = 64;
 /** How long `close` waits for replies to be read. */
 const farewellMs = 2_000;
-/** sun_path of unix(7) is 108 bytes with its end; a longer path would be cut. */
-const longestPathBytes = 107;
 
 /**
  * Listens on a Unix socket, through node-ipc with a framing of our own: newline-delimited JSON.
  * Throws `socket-unusable`.
  */
 export async function listen(options: ServerOptions): Promise<SocketServer> {
-  if (Buffer.byteLength(options.path) > longestPathBytes) {
-    throw unusable(options.path, `the path is longer than ${longestPathBytes} bytes`);
+  const { path, longestPathBytes } = options;
+  if (Buffer.byteLength(path) > longestPathBytes) {
+    throw unusable(path, `the path is longer than ${longestPathBytes} bytes`);
   }
-  await makeFolder(options.path);
+  await makeFolder(path);
   const open = new Map<Socket, Connection>();
   const server = makeServer(options, open);
   await start(server, options);

@@ -20,6 +20,7 @@ beforeEach(async () => {
   path = join(folder, 'socket');
   answer = async () => ({ ok: true });
   server = await listen({
+    longestPathBytes: 107,
     path,
     connections: 2,
     messageBytes: 65_536,
