@@ -45,7 +45,7 @@ export async function settle(
 ): Promise<Settled> {
   const { drivers, oneShots } = kindsOn(system);
   const kinds = [...drivers, ...oneShots];
-  const probes = await Promise.all(kinds.map((kind) => probe(kind, config, run)));
+  const probes = await Promise.all(kinds.map((kind) => probe(kind, { config, run, system })));
   const chosen = new Map(
     responses.map((response) => {
       const preferred = config.drivers.get(response.name) ?? response.drivers;
@@ -80,8 +80,12 @@ export async function settle(
   };
 }
 
-async function probe(kind: DriverKind | OneShotKind, config: Config, run: Runner) {
-  const settings = { ...kind.defaults, ...driverSettings(config)[kind.name] };
+async function probe(
+  kind: DriverKind | OneShotKind,
+  { config, run, system }: { config: Config; run: Runner; system: System },
+) {
+  const own = 'defaultsOn' in kind ? kind.defaultsOn?.(system) : undefined;
+  const settings = { ...kind.defaults, ...own, ...driverSettings(config)[kind.name] };
   const { probe } = kind.make(settings);
   const usability = probe.read(await Promise.all(probe.steps.map(run)));
   const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };

@@ -1,5 +1,6 @@
 import type { About, Finding } from './about.ts';
 import type { Step, StepResult } from './step.ts';
+import type { System } from './system.ts';
 import type { Target } from './target.ts';
 
 export type { About, Finding } from './about.ts';
@@ -149,6 +150,8 @@ export interface Traits {
   readonly adoptsForGood?: boolean;
   /** Connections that stand go on: only new ones are kept out, or only one direction. */
   readonly leavesFlows?: boolean;
+  /** The tools end with 0 whatever came of it: whether it came true is seen by looking afterwards. */
+  readonly statusTellsNothing?: boolean;
 }
 
 /**
@@ -181,6 +184,8 @@ export interface Driver<T extends Target = Target> {
 export interface DriverKind<T extends Target = Target> {
   readonly name: string;
   readonly defaults: Settings;
+  /** What differs by the system that it runs on; stored with every action, as all settings are. */
+  defaultsOn?(system: System): Settings;
   /** A test wants it of every driver that is listed. */
   readonly about?: About;
   make(settings: Settings): Driver<T>;

@@ -35,6 +35,13 @@ export function createCarrier(
   let drifted = false;
   const sharesPlace = driver.traits.sharesPlace === true;
 
+  /** Why the steps have failed, or may have. */
+  const act = async (steps: readonly Step[], remarks?: string[]): Promise<Failure | undefined> => {
+    const failed = await runSteps(run, steps, remarks);
+    const tellsNothing = driver.traits.statusTellsNothing === true && steps.length > 0;
+    return failed ?? (tellsNothing ? unseen : undefined);
+  };
+
   const inspect = async (): Promise<Reading> => {
     const results: StepResult[] = [];
     for (const step of driver.inspect.steps) results.push(await run(step));
@@ -87,13 +94,13 @@ export function createCarrier(
       known = asFound(effects, reading);
     }
     const remarks: string[] = [];
-    const failed = await runSteps(run, driver.apply(known), remarks);
+    const failed = await act(driver.apply(known), remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
     const attempt = async (rest: readonly Effect[]): Promise<Failure | undefined> => {
       const reading = await inspect();
       const trouble = await mend(reading, containersOf(driver, rest));
       if (trouble !== undefined) return { failure: 'exit', why: trouble };
-      return runSteps(run, driver.apply(sharesPlace ? asFound(rest, reading) : rest));
+      return act(driver.apply(sharesPlace ? asFound(rest, reading) : rest));
     };
     return converge({ effects, failed, goal: 'stands', attempt, inspect });
   };
@@ -120,10 +127,10 @@ export function createCarrier(
 
   const takeBack = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const remarks: string[] = [];
-    const failed = await runSteps(run, driver.revert(effects), remarks);
+    const failed = await act(driver.revert(effects), remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
-    if (driver.traits.unmarked === true) return takeBackEach(effects);
-    const attempt = (rest: readonly Effect[]) => runSteps(run, driver.revert(rest));
+    if (driver.traits.unmarked === true && !sharesPlace) return takeBackEach(effects);
+    const attempt = (rest: readonly Effect[]) => act(driver.revert(rest));
     return converge({ effects, failed, goal: 'gone', attempt, inspect });
   };
 
@@ -164,6 +171,12 @@ export function createCarrier(
     },
   };
 }
+
+/** Looked at right after: those that came true are done. */
+const unseen: Failure = {
+  failure: 'exit',
+  why: 'nothing was said of a failure, and it has not come true',
+};
 
 const hostsOnly: Failure = {
   failure: 'exit',
@@ -218,10 +231,9 @@ async function runSteps(
     if (result.failure !== undefined) {
       const what = nameOf(step);
       const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;
-      return {
-        failure: result.failure,
-        why: `${what}: ${status}: ${result.stderr.trim() || 'no message'}`,
-      };
+      // Some tools complain where they print their results.
+      const said = result.stderr.trim() || result.stdout.trim().split('\n').at(-1) || 'no message';
+      return { failure: result.failure, why: `${what}: ${status}: ${said}` };
     }
   }
   return undefined;

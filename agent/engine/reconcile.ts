@@ -64,8 +64,8 @@ export function difference(
     const here = found.get(text) ?? [];
     // What was done by somebody else before us looks like ours where there are no marks.
     const preExisting =
-      traits.unmarked === true
-        ? here.length > 0 && (wasOthers(holders) || holder.memory === undefined)
+      traits.unmarked === true && here.length > 0
+        ? wasOthers(holders) || holder.memory === undefined
         : here.length === 0 && (foreign.has(text) || reading.isCovered?.(target) === true);
     for (const action of holders) {
       const state = staying.includes(action) ? 'active' : 'reverted';

@@ -297,3 +297,38 @@ test('what a step remarks is told of what was done', async () => {
     { result: 'done', why: 'but still' },
   ]);
 });
+
+describe('where the status of the tools tells nothing', () => {
+  const silent = () => {
+    const toy = machine();
+    const { driver } = toy;
+    const traits = { ...driver.traits, statusTellsNothing: true };
+    return { ...toy, driver: { ...driver, traits } };
+  };
+
+  test('only what is seen to stand counts as made, and what is seen to be gone as taken back', async () => {
+    const { driver, run, state } = silent();
+    const carrier = createCarrier(driver, run);
+    const effects = ['10.0.0.1', '10.0.0.2'].map(effect);
+    expect(await carrier.apply(effects)).toMatchObject([{ result: 'done' }, { result: 'done' }]);
+    state.answers['revert'] = ok;
+    const [one, two] = await carrier.revert(effects);
+    expect([one?.result, two?.result]).toEqual(['failed', 'failed']);
+    expect(one?.why).toBe('nothing was said of a failure, and it has not come true');
+    state.held.clear();
+    state.answers['apply'] = ok;
+    expect((await carrier.apply(effects)).map(({ result }) => result)).toEqual([
+      'failed',
+      'failed',
+    ]);
+  });
+
+  test('nothing to do is nothing to look after', async () => {
+    const { driver, run, state } = silent();
+    const idle = { ...driver, apply: () => [], container: () => undefined };
+    expect(await createCarrier(idle, run).apply([effect('10.0.0.1')])).toMatchObject([
+      { result: 'done' },
+    ]);
+    expect(state.runs.list).toBe(0);
+  });
+});
