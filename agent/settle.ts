@@ -11,6 +11,7 @@ import { type Choice, choose } from './engine/choose.ts';
 import { configuredResponses } from './notifications.ts';
 import { createGuard, type Guard, type Protected } from './policy/guard.ts';
 import { findResponse, type ResponseDefinition, responses } from './policy/responses.ts';
+import { createGateways } from './system/gateways.ts';
 import { createEssentials } from './system/machine.ts';
 import type { Endpoints, Instance } from './words.ts';
 
@@ -72,7 +73,7 @@ export async function settle(
       widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
     }),
     endpoints: createEndpoints(config.notifications),
-    essentials: createEssentials(config.managers, now),
+    essentials: createEssentials(config.managers, now, createGateways(system, run)),
     define: (name) => configured.get(name) ?? findResponse(name),
     endsFlows: ({ traits }) =>
       config.establishedConnections === 'end' ||

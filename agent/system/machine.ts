@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type AddressTarget, parseTarget } from '../../platform/target.ts';
+import { type Gateways, linuxGateways } from './gateways.ts';
 
 /** What has to stay reachable, and what it is. */
 export interface Essential {
@@ -21,13 +22,14 @@ const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] a
 export function createEssentials(
   managers: readonly string[],
   now: () => number,
+  gateways: Gateways = linuxGateways,
 ): () => readonly Essential[] | Promise<readonly Essential[]> {
   let readAt = Number.NEGATIVE_INFINITY;
   let known: readonly Essential[] | undefined;
   let reading: Promise<readonly Essential[]> | undefined;
   return () => {
     if (known !== undefined && now() - readAt <= freshMs) return known;
-    reading ??= readEssentials(managers).then((essentials) => {
+    reading ??= readEssentials(managers, gateways).then((essentials) => {
       known = essentials;
       readAt = now();
       reading = undefined;
@@ -37,11 +39,13 @@ export function createEssentials(
   };
 }
 
-async function readEssentials(managers: readonly string[]): Promise<readonly Essential[]> {
+async function readEssentials(
+  managers: readonly string[],
+  gateways: Gateways,
+): Promise<readonly Essential[]> {
   const lists = await Promise.all([
     ownAddresses(),
-    gateways4(),
-    gateways6(),
+    gatewaysOf(gateways),
     resolvers(),
     managerAddresses(managers),
   ]);
@@ -54,25 +58,9 @@ async function ownAddresses(): Promise<Essential[]> {
     .flatMap(({ address }) => essential(address, 'an address of this machine'));
 }
 
-/** /proc/net/route: destination, gateway and flags in hexadecimal, host byte order (proc_net(5)). */
-async function gateways4(): Promise<Essential[]> {
-  const rows = await readRows('/proc/net/route');
-  return rows.flatMap((row) => {
-    const [, destination, gateway, , , , , mask] = row;
-    if (destination !== '00000000' || mask !== '00000000' || gateway === undefined) return [];
-    const bytes = gateway.match(/../g)?.map((byte) => Number.parseInt(byte, 16)) ?? [];
-    return essential(bytes.reverse().join('.'), 'the default gateway');
-  });
-}
-
-/** /proc/net/ipv6_route: destination, prefix length, source, its length, next hop, … */
-async function gateways6(): Promise<Essential[]> {
-  const rows = await readRows('/proc/net/ipv6_route');
-  return rows.flatMap((row) => {
-    const [destination, length, , , hop] = row;
-    if (length !== '00' || hop === undefined || /[^0]/.test(destination ?? '')) return [];
-    return essential(hop.match(/..../g)?.join(':') ?? '', 'the default gateway');
-  });
+async function gatewaysOf(gateways: Gateways): Promise<Essential[]> {
+  const found = await gateways();
+  return found.flatMap((address) => essential(address, 'the default gateway'));
 }
 
 async function resolvers(): Promise<Essential[]> {
@@ -97,11 +85,6 @@ function essential(address: string, what: string): Essential[] {
   const target = parseTarget(address.split('%')[0] ?? '');
   if (target === undefined || target.address === '0.0.0.0' || target.address === '::') return [];
   return [{ target, what }];
-}
-
-async function readRows(file: string): Promise<string[][]> {
-  const text = await readOrEmpty(file);
-  return text.split('\n').map((line) => line.trim().split(/\s+/));
 }
 
 async function readOrEmpty(file: string): Promise<string> {
