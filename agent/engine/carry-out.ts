@@ -63,7 +63,10 @@ export function createCarrier(
     const lacking = containers.filter((name) => !standing.has(name));
     if (lacking.length === 0) return undefined;
     seen = undefined;
-    const failed = await runSteps(run, reading.setup(lacking));
+    const steps = reading.setup(lacking);
+    // What does not stand, and what nothing here can make stand, enforces nothing.
+    if (steps.length === 0 && reading.trouble !== undefined) return reading.trouble;
+    const failed = await runSteps(run, steps);
     if (failed !== undefined) return failed.why;
     for (const name of lacking) standing.add(name);
     return undefined;
