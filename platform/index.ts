@@ -1,5 +1,7 @@
 import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
+import { hostsAllow } from './bsd/hosts-allow.ts';
+import { routeNullBsd } from './bsd/route-null.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { account } from './linux/account.ts';
 import { firewalld } from './linux/firewalld.ts';
@@ -27,7 +29,9 @@ export const drivers: readonly DriverKind[] = [
   ipsetSet,
   firewalld,
   hostsDeny,
+  hostsAllow,
   routeNull,
+  routeNullBsd,
   blockFile,
   account,
   quarantine,

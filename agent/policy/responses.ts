@@ -49,7 +49,16 @@ export const responses: readonly ResponseDefinition[] = [
     // What cuts off more comes first. Where firewalld runs on iptables, its reload takes the rules of
     // others with it, so it is asked itself. A route keeps any connection from coming about; hosts.deny
     // only counts for the few services that ask tcp wrappers.
-    drivers: ['nftables', 'firewalld', 'ipset', 'iptables', 'route-null', 'hosts-deny'],
+    drivers: [
+      'nftables',
+      'firewalld',
+      'ipset',
+      'iptables',
+      'route-null',
+      'route-null-bsd',
+      'hosts-deny',
+      'hosts-allow',
+    ],
     summary: 'blocks the address with the best facility that the machine has and that works',
   },
   {
@@ -66,7 +75,7 @@ export const responses: readonly ResponseDefinition[] = [
     aliases: ['host-deny.sh'],
     target: 'address',
     stateful: true,
-    drivers: ['hosts-deny'],
+    drivers: ['hosts-deny', 'hosts-allow'],
     summary: 'denies the address in hosts.deny, for services that use tcp wrappers',
   },
   {
@@ -74,7 +83,7 @@ export const responses: readonly ResponseDefinition[] = [
     aliases: ['route-null.sh'],
     target: 'address',
     stateful: true,
-    drivers: ['route-null'],
+    drivers: ['route-null', 'route-null-bsd'],
     summary: 'discards what this machine would send to the address; packets from it still arrive',
   },
   {

@@ -1,4 +1,4 @@
-/** Which services on this machine read hosts.deny: those that are built with libwrap. */
+/** Which services on this machine read hosts.deny and hosts.allow: those that are built with libwrap. */
 import type { Finding, Question } from '../driver.ts';
 import type { Step, StepResult } from '../step.ts';
 
@@ -33,19 +33,23 @@ const services: readonly Service[] = [
 
 const programs = services.flatMap((service) => service.programs);
 
+type File = 'hosts.deny' | 'hosts.allow';
+
 /** `path` is the file that the driver edits. */
-export function wrappedServices(path: string): Question<readonly Finding[]> {
+export function wrappedServices(file: File, path: string): Question<readonly Finding[]> {
+  const asked = programs.map(
+    // A libwrap that is part of the program leaves its file's name in it.
+    (program): Step => ({ kind: 'read-program', path: program, words: [`/etc/${file}`] }),
+  );
+  // What stands at the top of hosts.allow wins.
+  if (file === 'hosts.allow') {
+    return { steps: asked, read: (results) => readServices(file, results) };
+  }
   const allow = path.replace(/hosts\.deny$/, 'hosts.allow');
   return {
-    steps: [
-      ...programs.map(
-        // A libwrap that is part of the program leaves its file's name in it.
-        (program): Step => ({ kind: 'read-program', path: program, words: ['/etc/hosts.deny'] }),
-      ),
-      { kind: 'read-file', path: allow },
-    ],
+    steps: [...asked, { kind: 'read-file', path: allow }],
     read: (results) => [
-      ...readServices(results.slice(0, programs.length)),
+      ...readServices(file, results.slice(0, programs.length)),
       ...readAllow(allow, results[programs.length]),
     ],
   };
@@ -53,7 +57,8 @@ export function wrappedServices(path: string): Question<readonly Finding[]> {
 
 type Answer = 'absent' | 'reads' | 'ignores' | 'unknown';
 
-function readServices(results: readonly StepResult[]): Finding[] {
+function readServices(file: File, results: readonly StepResult[]): Finding[] {
+  const { reads, sshdIgnores, nobodyReads } = findings[file];
   const answers = new Map(programs.map((program, index) => [program, readOne(results[index])]));
   const of = (wanted: Answer) =>
     services.filter((service) => answerOf(service, answers) === wanted).map(({ name }) => name);
@@ -92,25 +97,59 @@ function readAllow(path: string, result: StepResult | undefined): Finding[] {
   return open ? [allowsEverybody(path)] : [];
 }
 
-function reads(names: readonly string[]): Finding {
-  const what = `hosts.deny is read by ${names.join(', ')}.`;
-  return { id: 'hosts-deny-read', level: 'ok', what };
+interface Findings {
+  reads(names: readonly string[]): Finding;
+  readonly sshdIgnores: Finding;
+  readonly nobodyReads: Finding;
 }
 
-const sshdIgnores: Finding = {
-  id: 'hosts-deny-not-read-by-sshd',
+const forSsh = {
   level: 'warning',
-  what: 'The sshd of this machine is built without libwrap: it does not read hosts.deny.',
   why: 'host-deny keeps nobody away from SSH here, though it reports success.',
   remedy: 'Use firewall-drop for SSH.',
-};
+} as const;
 
-const nobodyReads: Finding = {
-  id: 'hosts-deny-not-read',
+const forAll = {
   level: 'warning',
-  what: 'No service known to read hosts.deny is installed here.',
   why: 'host-deny most likely has no effect, though it reports success.',
   remedy: 'Use firewall-drop instead.',
+} as const;
+
+const findings: Readonly<Record<File, Findings>> = {
+  'hosts.deny': {
+    reads: (names) => ({
+      id: 'hosts-deny-read',
+      level: 'ok',
+      what: `hosts.deny is read by ${names.join(', ')}.`,
+    }),
+    sshdIgnores: {
+      ...forSsh,
+      id: 'hosts-deny-not-read-by-sshd',
+      what: 'The sshd of this machine is built without libwrap: it does not read hosts.deny.',
+    },
+    nobodyReads: {
+      ...forAll,
+      id: 'hosts-deny-not-read',
+      what: 'No service known to read hosts.deny is installed here.',
+    },
+  },
+  'hosts.allow': {
+    reads: (names) => ({
+      id: 'hosts-allow-read',
+      level: 'ok',
+      what: `hosts.allow is read by ${names.join(', ')}.`,
+    }),
+    sshdIgnores: {
+      ...forSsh,
+      id: 'hosts-allow-not-read-by-sshd',
+      what: 'The sshd of this machine is built without libwrap: it does not read hosts.allow.',
+    },
+    nobodyReads: {
+      ...forAll,
+      id: 'hosts-allow-not-read',
+      what: 'No service known to read hosts.allow is installed here.',
+    },
+  },
 };
 
 function allowsEverybody(path: string): Finding {
