@@ -41,6 +41,7 @@ export const errorCodes = {
   'driver-unavailable': exitStatus.notEnforced,
   'driver-failed': exitStatus.notEnforced,
   'driver-timeout': exitStatus.notEnforced,
+  'service-failed': exitStatus.notEnforced,
   'limit-connections': exitStatus.busy,
   'limit-pending': exitStatus.busy,
   'limit-actions': exitStatus.busy,

@@ -7,7 +7,9 @@ import { calledAs } from './called/name.ts';
 import { version } from './version.ts';
 
 const words = process.argv.slice(2);
-const called = calledAs(process.argv0);
+// What stands in front of a Node of the system's own tells it (agent/service/files.ts).
+const called = calledAs(process.env['AR_EXEC_CALLED'] ?? process.argv0);
+delete process.env['AR_EXEC_CALLED'];
 
 if (called !== undefined) {
   // Nothing that could still be open is of use to anybody.

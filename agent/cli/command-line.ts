@@ -9,6 +9,7 @@ import { journalCommand } from './journal-rebuild.ts';
 import { listCommand } from './list.ts';
 import { Ended, printFailure } from './output.ts';
 import { runCommand } from './run.ts';
+import { serviceCommand } from './service.ts';
 import { statusCommand } from './status.ts';
 
 /** Every subcommand. What it does is its `handler`. */
@@ -22,6 +23,7 @@ export const commands = [
   doctorCommand,
   configCommand,
   journalCommand,
+  serviceCommand,
 ] as readonly CommandModule<object, never>[];
 
 /** Understands the words of a command line and does what they say; resolves with the exit status. */

@@ -1,0 +1,213 @@
+/** Carries out what was planned: the one place of this folder that changes a machine. */
+import { randomBytes } from 'node:crypto';
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Runner, StepResult } from '../../platform/step.ts';
+import { ArError } from '../errors.ts';
+import { type Change, changeText, type LinesChange, type RunChange } from './change.ts';
+import { withLines } from './lines.ts';
+
+export interface Done {
+  readonly change: Change;
+  /** `skipped`: a command that was not needed, or that belongs to another machine; `no`: it may say so. */
+  readonly outcome: 'done' | 'same' | 'skipped' | 'no';
+  /** What a command said that may say no. */
+  readonly said?: string;
+}
+
+export interface Machine {
+  /** Stands before every path: `/`, or a folder that becomes a machine's root some day. */
+  readonly root: string;
+  /** Absent: no command is run, as the root is that of another machine. */
+  readonly run?: Runner | undefined;
+}
+
+const commandMs = 120_000;
+
+/** In order, up to the first that fails: that one throws, and those before it stay. */
+export async function carryOut(changes: readonly Change[], machine: Machine): Promise<Done[]> {
+  const done: Done[] = [];
+  const changed = new Set<string>();
+  for (const change of changes) {
+    const one =
+      change.kind === 'run'
+        ? await runOne(change, machine, changed)
+        : await changeFile(change, machine);
+    if (one.outcome === 'done' && change.kind !== 'run' && change.kind !== 'folder') {
+      changed.add(change.path);
+    }
+    done.push(one);
+  }
+  return done;
+}
+
+async function runOne(
+  change: RunChange,
+  { run }: Machine,
+  changed: ReadonlySet<string>,
+): Promise<Done> {
+  const { argv, only, mayFail } = change;
+  const wanted =
+    only === undefined || (only === 'changed' ? changed.size > 0 : changed.has(only.path));
+  if (!wanted || run === undefined) return { change, outcome: 'skipped' };
+  const result = await runTool(argv, run);
+  if (result.failure === undefined) return { change, outcome: 'done' };
+  const said = said1(result);
+  if (mayFail === true) return { change, outcome: 'no', said };
+  throw failed(change, said);
+}
+
+function runTool([tool = '', ...args]: readonly string[], run: Runner): Promise<StepResult> {
+  return run({ kind: 'command', tool, args, deadlineMs: commandMs, leavesDaemons: true });
+}
+
+function said1({ failure, stderr, stdout }: StepResult): string {
+  if (failure === 'missing') return 'there is no such command on this machine';
+  return (stderr.trim() || stdout.trim() || `it failed (${failure})`).slice(0, 1_000);
+}
+
+async function changeFile(change: Exclude<Change, RunChange>, machine: Machine): Promise<Done> {
+  const path = join(machine.root, change.path);
+  try {
+    switch (change.kind) {
+      case 'folder':
+        return { change, outcome: await makeFolder(path, change.mode) };
+      case 'write':
+        return { change, outcome: await write(path, Buffer.from(change.text), change.mode) };
+      case 'copy':
+        return { change, outcome: await write(path, await readFile(change.from), change.mode) };
+      case 'remove':
+        return { change, outcome: await remove(path) };
+      case 'lines':
+        return { change, outcome: await editLines(path, change, machine) };
+    }
+  } catch (error) {
+    if (error instanceof ArError) throw error;
+    throw failed(change, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** One that is there keeps its rights. */
+async function makeFolder(path: string, mode: number): Promise<'done' | 'same'> {
+  const made = await mkdir(path, { recursive: true, mode: 0o755 });
+  if (made === undefined) return 'same';
+  await chmod(path, mode);
+  return 'done';
+}
+
+async function remove(path: string): Promise<'done' | 'same'> {
+  try {
+    await rm(path);
+    return 'done';
+  } catch (error) {
+    if (isAbsent(error)) return 'same';
+    throw error;
+  }
+}
+
+async function write(path: string, bytes: Buffer, mode: number): Promise<'done' | 'same'> {
+  const old = await readOrNothing(path);
+  if (old?.bytes.equals(bytes) === true && (old.mode & 0o7777) === mode) return 'same';
+  await replace(path, bytes, { mode });
+  return 'done';
+}
+
+async function editLines(
+  named: string,
+  { lines, where, check, copy }: LinesChange,
+  { root, run }: Machine,
+): Promise<'done' | 'same'> {
+  // Somebody may keep the file elsewhere, and a link in its place.
+  const path = await realpath(named).catch(() => named);
+  const old = await readOrNothing(path);
+  const before = old?.bytes.toString('utf8') ?? '';
+  const after = withLines(before, lines, where);
+  if (after === before) return 'same';
+  if (copy !== undefined && old !== undefined) {
+    const kept = join(root, copy);
+    if ((await readOrNothing(kept)) === undefined) {
+      await copyFile(path, kept);
+      await chmod(kept, old.mode);
+    }
+  }
+  const judge = async (file: string): Promise<void> => {
+    if (check === undefined || run === undefined) return;
+    const result = await runTool([...check, file], run);
+    if (result.failure === undefined) return;
+    throw new ArError(
+      'config-invalid',
+      `${named} was left as it is: with the lines of ar-exec it would not be taken (${said1(result)})`,
+      `Put them in by hand, or take them out: ${lines.join(', ') || 'those between "# BEGIN ar-exec" and "# END ar-exec"'}`,
+    );
+  };
+  await replace(path, Buffer.from(after), old ?? { mode: 0o644 }, judge);
+  return 'done';
+}
+
+interface Old {
+  readonly bytes: Buffer;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+async function readOrNothing(path: string): Promise<Old | undefined> {
+  try {
+    const { mode, uid, gid } = await stat(path);
+    return { bytes: await readFile(path), mode, uid, gid };
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Whole or not at all; whoever runs the old program goes on with it. */
+async function replace(
+  path: string,
+  bytes: Buffer,
+  rights: { readonly mode: number; readonly uid?: number; readonly gid?: number },
+  judge?: (file: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  const handle = await open(temporary, 'wx', 0o600);
+  try {
+    await handle.writeFile(bytes);
+    if (rights.uid !== undefined && rights.gid !== undefined) {
+      await chown(temporary, rights.uid, rights.gid);
+    }
+    await handle.chmod(rights.mode & 0o7777);
+    await handle.sync();
+    await judge?.(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+function failed(change: Change, said: string): ArError {
+  const [what = ''] = changeText(change).split('\n');
+  return new ArError(
+    'service-failed',
+    `${what}: ${said}`,
+    'What was done before it stays. Mend this, and say the same again: what is done already is not done twice.',
+  );
+}

@@ -1,0 +1,67 @@
+/** What is to be done to a machine, as data: it can be printed, and carried out or not. */
+export type Change =
+  | { readonly kind: 'folder'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly mode: number }
+  | { readonly kind: 'copy'; readonly path: string; readonly from: string; readonly mode: number }
+  | { readonly kind: 'remove'; readonly path: string }
+  | LinesChange
+  | RunChange;
+
+/** Lines of ours in somebody else's file, between two marks. No lines: they are taken out. */
+export interface LinesChange {
+  readonly kind: 'lines';
+  readonly path: string;
+  readonly lines: readonly string[];
+  /** `rules`: before the first rule of pf.conf that passes or blocks. */
+  readonly where: 'end' | 'rules';
+  /** Is asked whether the new text is right before it counts; the file's name is put behind it. */
+  readonly check?: readonly string[];
+  /** Keeps what was there before, if there is no such copy yet. */
+  readonly copy?: string;
+}
+
+export interface RunChange {
+  readonly kind: 'run';
+  readonly argv: readonly string[];
+  /** `changed`: only if a file has been changed before; `path`: only if this one has been. */
+  readonly only?: 'changed' | { readonly path: string };
+  /** It may say no: what it does is done already, or it depends. */
+  readonly mayFail?: boolean;
+}
+
+/** A change as lines for people; a command can be pasted into a shell. */
+export function changeText(change: Change): string {
+  switch (change.kind) {
+    case 'folder':
+      return `install -d -m ${change.mode.toString(8)} ${quote(change.path)}`;
+    case 'write':
+      return [
+        `# the file ${change.path}, mode ${change.mode.toString(8)}:`,
+        ...change.text
+          .trimEnd()
+          .split('\n')
+          .map((line) => `| ${line}`.trimEnd()),
+      ].join('\n');
+    case 'copy':
+      return `install -m ${change.mode.toString(8)} ${quote(change.from)} ${quote(change.path)}`;
+    case 'remove':
+      return `rm -f ${quote(change.path)}`;
+    case 'lines':
+      return linesText(change);
+    case 'run': {
+      const line = change.argv.map(quote).join(' ');
+      return change.only === undefined ? line : `${line}  # if something has changed`;
+    }
+  }
+}
+
+function linesText({ path, lines, where, copy }: LinesChange): string {
+  if (lines.length === 0) return `# in ${path}, the lines of ar-exec are taken out`;
+  const place = where === 'end' ? 'at its end' : 'before its first rule';
+  const kept = copy === undefined ? '' : `, which is kept as ${copy}`;
+  return [`# in ${path}${kept}, ${place}:`, ...lines.map((line) => `+ ${line}`)].join('\n');
+}
+
+function quote(word: string): string {
+  return /^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

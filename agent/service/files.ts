@@ -1,0 +1,161 @@
+/** What stands in the files of an installation. The same text is in scripts/, for who makes packages. */
+import { type Layout, type Program, startOf } from './layout.ts';
+import { freebsdScript, netbsdScript, openbsdScript } from './rc-scripts.ts';
+
+/** The name by which launchd knows the agent. */
+export const launchdLabel = 'org.ar-exec.agent';
+
+export function serviceText(layout: Layout): string {
+  switch (layout.system) {
+    case 'linux':
+      return systemdUnit(layout);
+    case 'freebsd':
+    case 'dragonfly':
+      return freebsdScript(layout);
+    case 'openbsd':
+      return openbsdScript(layout);
+    case 'netbsd':
+      return netbsdScript(layout);
+    case 'darwin':
+      return launchdList(layout);
+  }
+}
+
+/** The command in front of a program that is one JavaScript file. It is root's: no options from outside. */
+export function commandText({ node, file }: Extract<Program, { kind: 'module' }>): string {
+  return `#!/bin/sh
+# The name that this was called by says what is asked for, as with the executable.
+unset NODE_OPTIONS NODE_PATH
+AR_EXEC_CALLED="$0" exec ${quoted(node)} ${quoted(file)} "$@"
+`;
+}
+
+/**
+ * Little can be forbidden to what edits accounts and hosts.deny, takes files away from anywhere, and
+ * runs people's own scripts as root. What is forbidden here, none of the drivers needs.
+ */
+function systemdUnit({ program }: Layout): string {
+  return `[Unit]
+Description=Active responses: carries them out, and takes them back on time
+# These load their rules anew when they start, and would take ours away again.
+After=local-fs.target network-pre.target nftables.service iptables.service ip6tables.service ipset.service netfilter-persistent.service firewalld.service ufw.service
+
+[Service]
+Type=exec
+ExecStart=${startOf(program).join(' ')} run
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=on-failure
+RestartSec=2
+# Refused (another agent runs), and a configuration that cannot be used.
+RestartPreventExitStatus=4 8
+TimeoutStopSec=60
+# A manager's agent that was restarted by a response lives in our group, and must outlive us.
+KillMode=process
+OOMScoreAdjust=-500
+LimitNOFILE=16384
+UMask=0077
+UnsetEnvironment=NODE_OPTIONS NODE_PATH
+RuntimeDirectory=ar-exec
+StateDirectory=ar-exec
+StateDirectoryMode=0700
+
+CapabilityBoundingSet=~CAP_BLOCK_SUSPEND CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM
+LockPersonality=yes
+ProtectHostname=yes
+RestrictRealtime=yes
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+/** launchd.plist(5). It kills what has not ended after ExitTimeOut seconds. */
+function launchdList({ program }: Layout): string {
+  const words = [...startOf(program), 'run'].map((word) => `    <string>${xml(word)}</string>`);
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+  <key>Label</key>
+  <string>${launchdLabel}</string>
+  <key>ProgramArguments</key>
+  <array>
+${words.join('\n')}
+  </array>
+  <key>RunAtLoad</key>
+  <true/>
+  <key>KeepAlive</key>
+  <true/>
+  <key>ThrottleInterval</key>
+  <integer>5</integer>
+  <key>ExitTimeOut</key>
+  <integer>60</integer>
+  <key>AbandonProcessGroup</key>
+  <true/>
+  <key>WorkingDirectory</key>
+  <string>/</string>
+  <key>Umask</key>
+  <integer>63</integer>
+  <key>StandardOutPath</key>
+  <string>/var/log/ar-exec/ar-exec.log</string>
+  <key>StandardErrorPath</key>
+  <string>/var/log/ar-exec/ar-exec.log</string>
+</dict>
+</plist>
+`;
+}
+
+/** Where the logs lie, and whose they are. */
+export interface LogPlace {
+  readonly folder: string;
+  /** Of a manager's agent, which reads active-responses.log. Absent: the folder is ours. */
+  readonly group?: string;
+}
+
+/**
+ * Lines of newsyslog.conf(5): mode, how many are kept, size in KiB, when, flags. `B`: no line of its own
+ * in them; `N`: nobody is told, as they are opened for each write. OpenBSD has no `N` and tells syslogd,
+ * which does not mind.
+ */
+export function newsyslogLines({ system }: Layout, { folder, group }: LogPlace): string[] {
+  const flags = system === 'openbsd' ? 'ZB' : 'ZBN';
+  const owner = `root:${group ?? 'wheel'}`;
+  const lineOf = (file: string) =>
+    [`${folder}/${file}`, owner, '640', '8', '102400', '168', flags].join('\t');
+  return ['active-responses.log', 'ar-exec-results.json'].map(lineOf);
+}
+
+/** logrotate(8): the folder of a manager's agent is not root's, so it wants to be told whose rights to use. */
+export function logrotateText({ folder, group }: LogPlace): string {
+  const files = group === undefined ? `${folder}/*.log ${folder}/*.json` : managersFiles(folder);
+  const rights = group === undefined ? '' : `    su root ${group}\n`;
+  const afterwards = `    sharedscripts
+    postrotate
+        systemctl kill --kill-who=main --signal=HUP ar-exec.service 2>/dev/null || true
+    endscript
+`;
+  return `${files} {
+${rights}    weekly
+    maxsize 100M
+    rotate 8
+    missingok
+    notifempty
+    compress
+    delaycompress
+    nocreate
+${group === undefined ? afterwards : ''}}
+`;
+}
+
+function managersFiles(folder: string): string {
+  return `${folder}/active-responses.log ${folder}/ar-exec-results.json`;
+}
+
+/** A word of sh. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function xml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
