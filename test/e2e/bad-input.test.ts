@@ -119,7 +119,7 @@ requires(
   test.each([
     ['with its end', `${' '.repeat(limitBytes)}${status}`],
     ['without an end', 'x'.repeat(limitBytes + 1)],
-    ['of three-byte letters', `"${'語'.repeat(limitBytes / 3)}"\n`],
+    ['of three-byte letters', `"${'語'.repeat(Math.ceil(limitBytes / 3))}"\n`],
     [
       'of binary garbage',
       randomBytes(4 * limitBytes)
