@@ -68,6 +68,7 @@ export async function examineAll(places: Places): Promise<Report> {
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
     ...(await placeFindings(loaded, places, uid)),
     ...scriptFindings(scripts),
+    ...composed.settled().probes.flatMap(({ usability }) => usability.findings ?? []),
     ...(await answers(run, questions(composed.settled()))),
   ];
   return {

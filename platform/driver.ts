@@ -109,6 +109,8 @@ export interface Usability {
   readonly families: readonly (4 | 6)[];
   /** Settings that were left open and are settled by what was found here; they are recorded. */
   readonly settled?: Settings;
+  /** What `ar-exec doctor` tells besides: what is in the way, and what to do about it. */
+  readonly findings?: readonly Finding[];
 }
 
 /**
@@ -168,6 +170,11 @@ export interface Driver<T extends Target = Target> {
   readonly inspect: Question<Reading<T>>;
   /** Read-only, before an effect is made: is this target fit for it, and how is it now? */
   examine?(target: T, facts: Facts): Question<Examined>;
+  /**
+   * Read-only, right before each batch of so many effects is made: why it must not be, if so (there is no
+   * room left, nothing would act). None of the batch is made then.
+   */
+  hindrance?(count: number): Question<string | undefined>;
   /** The container (set, chain, table …) that holds effects on this target; it must stand first. */
   container(target: T): string | undefined;
   /** Makes effects. Standing ones (see `Effect.standing`) get their new end. */

@@ -17,6 +17,8 @@ export interface FlowsRead {
 /** A part of what ends connections that stand: steps, and a pure function that reads their results. */
 export interface FlowPlan {
   readonly steps: readonly Step[];
+  /** The steps change nothing: what follows from their results can be shown beforehand. */
+  readonly asks?: boolean;
   /** `results` may be fewer than the steps, when there was no time for the rest. Never throws. */
   read(results: readonly StepResult[]): FlowsRead;
 }

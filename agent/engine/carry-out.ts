@@ -87,6 +87,15 @@ export function createCarrier(
     return effects.length === 0 ? refused : [...refused, ...(await make(effects))];
   };
 
+  const hindrance = async (count: number): Promise<Failure | undefined> => {
+    const question = driver.hindrance?.(count);
+    if (question === undefined) return undefined;
+    const results: StepResult[] = [];
+    for (const step of question.steps) results.push(await run(step));
+    const why = question.read(results);
+    return why === undefined ? undefined : { failure: 'exit', why };
+  };
+
   const make = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const trouble = await setUp(containersOf(driver, effects));
     if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
@@ -96,6 +105,8 @@ export function createCarrier(
       if (!reading.known) return all(effects, 'unknown', { failure: 'exit', why: reading.why });
       known = asFound(effects, reading);
     }
+    const hindered = await hindrance(effects.length);
+    if (hindered !== undefined) return all(effects, 'failed', hindered);
     const remarks: string[] = [];
     const failed = await act(driver.apply(known), remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
@@ -103,6 +114,8 @@ export function createCarrier(
       const reading = await inspect();
       const trouble = await mend(reading, containersOf(driver, rest));
       if (trouble !== undefined) return { failure: 'exit', why: trouble };
+      const hindered = await hindrance(rest.length);
+      if (hindered !== undefined) return hindered;
       return act(driver.apply(sharesPlace ? asFound(rest, reading) : rest));
     };
     return converge({ effects, failed, goal: 'stands', attempt, inspect });

@@ -14,6 +14,7 @@ export interface SimMachine extends Machine {
   switch(switches: Switches): Promise<void>;
   /** What stands on it, by part. */
   parts(): Promise<Parts>;
+  setParts(parts: Parts): Promise<void>;
   /** Where a path of the machine is here. */
   path(path: string): string;
   /** What a shell says with the tools of this machine in its path; never rejects. */
@@ -69,6 +70,7 @@ export async function createSimMachine(options: SimOptions): Promise<SimMachine>
     },
     switch: (switches) => writeFile(join(folder, 'switches.json'), JSON.stringify(switches)),
     parts: async () => JSON.parse(await readFile(join(folder, 'parts.json'), 'utf8')) as Parts,
+    setParts: (parts) => writeFile(join(folder, 'parts.json'), JSON.stringify(parts)),
     close: () => rm(folder, { recursive: true }),
   };
 }

@@ -33,7 +33,7 @@ export function runTool(simulate: Simulator, { folder, system, tool }: Place): v
     const file = join(folder, 'parts.json');
     const parts = readJson<Parts>(file, {});
     const rooted = (path: string) => join(folder, 'root', path);
-    const { stdout, stderr, exitCode } = simulate(
+    const { stdout, stderr, exitCode, hangs } = simulate(
       {
         tool,
         args: process.argv.slice(2),
@@ -51,6 +51,10 @@ export function runTool(simulate: Simulator, { folder, system, tool }: Place): v
     );
     writeFileSync(`${file}.new`, JSON.stringify(parts));
     renameSync(`${file}.new`, file);
+    if (hangs === true) {
+      setInterval(() => {}, 1_000_000);
+      return;
+    }
     process.stdout.write(stdout);
     process.stderr.write(stderr);
     process.exitCode = exitCode;

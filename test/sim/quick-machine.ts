@@ -39,7 +39,10 @@ export function createQuickMachine(
     if (machine.switches.hang?.includes(tool)) {
       return { failure: 'timeout', stdout: '', stderr: `${tool} took too long` };
     }
-    const { exitCode, stdout, stderr } = call([tool, ...args], stdin);
+    const { exitCode, stdout, stderr, hangs } = call([tool, ...args], stdin);
+    if (hangs === true) {
+      return { failure: 'timeout', stdout: '', stderr: `${tool} took too long` };
+    }
     return exitCode === 0
       ? { exitCode, stdout, stderr }
       : { failure: 'exit', exitCode, stdout, stderr };

@@ -41,6 +41,8 @@ export interface Answer {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
+  /** It never ends, after it has done what it did. */
+  readonly hangs?: boolean;
 }
 
 /**

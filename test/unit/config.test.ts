@@ -69,6 +69,9 @@ describe('settings', () => {
         dbusSocket: '/run/dbus/system_bus_socket',
         establishedConnections: 'auto',
         ipsetSet: { ipv4: '', ipv6: '' },
+        pf: { anchor: '', table: 'ar_exec' },
+        ipfw: { table: 'ar_exec', rule: '1' },
+        npf: { table: 'ar_exec' },
         blockFolder: '/ipblock',
         managerHome: '/var/ossec',
         killProcess: {
@@ -118,6 +121,8 @@ describe('settings', () => {
       <hosts_deny_file>/srv/deny</hosts_deny_file>
       <nftables_set><ipv4> ip  my-table my.set4 </ipv4><ipv6></ipv6></nftables_set>
       <ipset_set><ipv4>my:set4</ipv4><ipv6>6</ipv6></ipset_set>
+      <pf><anchor>fence/ours</anchor><table>bad_hosts</table></pf>
+      <ipfw><table>1</table><rule>00050</rule></ipfw> <npf><table>wazuh_blacklist</table></npf>
       <established_connections>keep</established_connections>
       <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
       <manager_config>none</manager_config> <agent_id>007</agent_id>
@@ -179,6 +184,9 @@ describe('settings', () => {
       dbusSocket: '/srv/bus',
       establishedConnections: 'keep',
       ipsetSet: { ipv4: 'my:set4', ipv6: '6' },
+      pf: { anchor: 'fence/ours', table: 'bad_hosts' },
+      ipfw: { table: '1', rule: '50' },
+      npf: { table: 'wazuh_blacklist' },
       blockFolder: '/srv/blocked',
       managerHome: '/opt/ossec',
       disableAccount: { expire: 'no', endSessions: 'yes', never: ['alice', '@admins', 'bob'] },
@@ -270,9 +278,21 @@ describe('settings', () => {
     ['<nftables_set><ipv4>blocked4</ipv4></nftables_set>', 'a family, a table and a set, or empty'],
     ['<nftables_set><ipv6>ip a b;c</ipv6></nftables_set>', 'a family, a table and a set, or empty'],
     ['<nftables_set><ipv6>ip -a b</ipv6></nftables_set>', 'a family, a table and a set, or empty'],
+    ['<pf><anchor>_ours</anchor></pf>', 'the path of an anchor, or empty'],
+    ['<pf><anchor>ours/*</anchor></pf>', 'the path of an anchor, or empty'],
+    ['<pf><anchor>-f</anchor></pf>', 'the path of an anchor, or empty'],
+    ['<pf><table>a b</table></pf>', 'the name of a table'],
+    ['<pf><table></table></pf>', 'the name of a table'],
+    ['<pf><table>this_is_a_name_of_32_characters_</table></pf>', 'the name of a table'],
     ['<ipset_set><ipv4>two sets</ipv4></ipset_set>', 'the name of a set, or empty'],
     ['<ipset_set><ipv4>-exist</ipv4></ipset_set>', 'the name of a set, or empty'],
     [`<ipset_set><ipv6>${'x'.repeat(32)}</ipv6></ipset_set>`, 'the name of a set, or empty'],
+    ['<ipfw><table>two tables</table></ipfw>', 'the name of a table, up to 63 characters'],
+    ['<ipfw><table>all</table></ipfw>', 'the name of a table, up to 63 characters'],
+    ['<ipfw><rule>0</rule></ipfw>', '1 to 65534'],
+    ['<ipfw><rule>65535</rule></ipfw>', '1 to 65534'],
+    ['<npf><table>1</table></npf>', 'the name of a table, up to 31 characters'],
+    [`<npf><table>${'x'.repeat(32)}</table></npf>`, 'the name of a table, up to 31 characters'],
     ['<log_file>/var/log/</log_file>', 'an absolute path'],
     ['<disable_account><expire>true</expire></disable_account>', 'yes, no'],
     ['<firewalld><zone>-x</zone></firewalld>', 'a name of up to 17 characters'],
