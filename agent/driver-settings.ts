@@ -17,6 +17,8 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
       endSessions: config.disableAccount.endSessions,
       neverDisable: [...new Set(config.disableAccount.never)].sort().join(' '),
     },
+    ipfw: config.ipfw,
+    npf: config.npf,
     'block-file': { folder: config.blockFolder },
     'restart-agent': { home: config.managerHome },
     'kill-process': config.killProcess,

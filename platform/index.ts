@@ -2,6 +2,8 @@ import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
 import { hostsAllow } from './bsd/hosts-allow.ts';
 import { routeNullBsd } from './bsd/route-null.ts';
+import { ipfw } from './bsd/ipfw.ts';
+import { npf } from './bsd/npf.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
 import { account } from './linux/account.ts';
 import { firewalld } from './linux/firewalld.ts';
@@ -35,6 +37,8 @@ export const drivers: readonly DriverKind[] = [
   blockFile,
   account,
   quarantine,
+  ipfw,
+  npf,
 ];
 
 /** Every one-shot there is, for all systems. */

@@ -100,6 +100,8 @@ function readSettings(ours: Sections): OwnFile['settings'] {
       ipv6: valueOr(settings.nftablesSetIpv6),
     },
     ipsetSet: { ipv4: valueOr(settings.ipsetSetIpv4), ipv6: valueOr(settings.ipsetSetIpv6) },
+    ipfw: { table: valueOr(settings.ipfwTable), rule: String(valueOr(settings.ipfwRule)) },
+    npf: { table: valueOr(settings.npfTable) },
     killProcess: {
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),

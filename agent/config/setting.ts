@@ -162,6 +162,26 @@ export function firewalldName(
   };
 }
 
+/** A table of ipfw by its name (sbin/ipfw/tables.c, table_check_name); `all` means every one of them. */
+export function ipfwTable(element: string, fallback: string): SettingWithDefault<string> {
+  return {
+    element,
+    fallback,
+    form: 'the name of a table, up to 63 characters',
+    read: (text) => (/^\w[\w.-]{0,62}$/.test(text) && text !== 'all' ? text : undefined),
+  };
+}
+
+/** A table of npf by its name; the kernel takes 31 characters (NPF_TABLE_MAXNAMELEN). */
+export function npfTable(element: string, fallback: string): SettingWithDefault<string> {
+  return {
+    element,
+    fallback,
+    form: 'the name of a table, up to 31 characters',
+    read: (text) => (/^[A-Za-z_][\w-]{0,30}$/.test(text) ? text : undefined),
+  };
+}
+
 function secondsOf(text: string): number | undefined {
   try {
     return parseDuration(text);

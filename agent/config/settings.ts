@@ -12,8 +12,10 @@ import {
   duration,
   firewalldName,
   groupName,
+  ipfwTable,
   ipSet,
   nftSet,
+  npfTable,
   oneOf,
   pathList,
   wholeNumber,
@@ -76,6 +78,10 @@ export interface Config {
   readonly nftablesSet: { readonly ipv4: string; readonly ipv6: string };
   /** The same for ipset-set. */
   readonly ipsetSet: { readonly ipv4: string; readonly ipv6: string };
+  /** The table of ipfw that is filled, and the number of the rules that deny it; platform/bsd/ipfw.ts. */
+  readonly ipfw: { readonly table: string; readonly rule: string };
+  /** The table of npf that is filled. Default 'ar_exec'. */
+  readonly npf: { readonly table: string };
   /** How kill-process ends a process, and which it never ends; platform/linux/kill-process.ts. */
   readonly killProcess: {
     readonly grace: string;
@@ -166,6 +172,9 @@ export const settings = {
   nftablesSetIpv6: nftSet('nftables_set/ipv6', 'inet filter ossec_ar6'),
   ipsetSetIpv4: ipSet('ipset_set/ipv4'),
   ipsetSetIpv6: ipSet('ipset_set/ipv6'),
+  ipfwTable: ipfwTable('ipfw/table', 'ar_exec'),
+  ipfwRule: wholeNumber('ipfw/rule', 1, { min: 1, max: 65_534 }),
+  npfTable: npfTable('npf/table', 'ar_exec'),
   killGrace: wholeNumber('kill_process/grace', 0, { min: 0, max: 60 }),
   killFamily: oneOf('kill_process/family', 'no', ['no', 'yes']),
   killClockSkew: wholeNumber('kill_process/clock_skew', 2, { min: 0, max: 300 }),

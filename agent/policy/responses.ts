@@ -31,7 +31,7 @@ export const responses: readonly ResponseDefinition[] = [
     aliases: ['default-firewall-drop', 'firewall-drop.sh'],
     target: 'address',
     stateful: true,
-    drivers: ['nftables', 'ipset', 'iptables'],
+    drivers: ['nftables', 'ipset', 'iptables', 'ipfw', 'npf'],
     summary: 'drops every packet that comes from the address, for this machine or through it',
   },
   {
@@ -54,6 +54,8 @@ export const responses: readonly ResponseDefinition[] = [
       'firewalld',
       'ipset',
       'iptables',
+      'ipfw',
+      'npf',
       'route-null',
       'route-null-bsd',
       'hosts-deny',
@@ -69,6 +71,22 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['firewalld'],
     summary:
       'has firewalld drop what comes from the address, without touching its permanent configuration',
+  },
+  {
+    name: 'ipfw',
+    aliases: ['ipfw.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['ipfw'],
+    summary: 'has ipfw deny every packet from the address and to it',
+  },
+  {
+    name: 'npf',
+    aliases: ['npf.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['npf'],
+    summary: 'puts the address into a table of npf, which a rule of yours blocks',
   },
   {
     name: 'host-deny',

@@ -70,6 +70,7 @@ function make(settings: Settings): Driver<AddressTarget> {
       steps: [...askEnabled, askRules, askInfo(names), askEntries(names)],
       read: (results) => readTable(names, results),
     },
+    hindrance: () => ({ steps: askEnabled, read: whyOff }),
     container: ({ family }) => containerOf(names, family),
     apply: (effects) => [checkRule(names), change(names, effects, 'add')],
     revert: (effects) => [change(names, effects, 'delete')],
@@ -130,6 +131,16 @@ function readProbe(names: Names, results: readonly StepResult[]): Usability {
   const why = `table ${names.table}, rules ${names.number}`;
   if (families.length === 2) return { usable: true, why, families };
   return { usable: true, why: `${why}; ${isOff(families[0] === 4 ? 6 : 4)}`, families };
+}
+
+/** That it is off for one family only is seen when the containers are looked at. */
+function whyOff(results: readonly StepResult[]): string | undefined {
+  const enabled = ([4, 6] as const).map((family, index) => readEnabled(results[index], family));
+  for (const one of enabled) {
+    if ('why' in one) return one.why;
+    if (one.value === 'on') return undefined;
+  }
+  return isOff(4);
 }
 
 function isOff(family: Family): string {

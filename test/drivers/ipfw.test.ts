@@ -128,6 +128,8 @@ describe('the steps of ipfw', () => {
     await carrier.apply(effects(targets(['203.0.113.8'])));
     await carrier.revert(attackers);
     expect(at.ran.slice(from)).toEqual([
+      'sysctl -n net.inet.ip.fw.enable',
+      'sysctl -n net.inet6.ip6.fw.enable',
       'ipfw list 1',
       'ipfw -q table ar_exec add 203.0.113.8 0',
       'ipfw -q table ar_exec delete 203.0.113.7 2001:db8::7 198.51.100.0/24',
@@ -233,17 +235,18 @@ describe('a block that would not act', () => {
     });
   });
 
-  test('is refused once it is seen that ipfw was turned off, and made when it is on again', async () => {
+  test('is refused as soon as ipfw is turned off, and made when it is on again', async () => {
     const at = machine();
     const carrier = createCarrier(driver, at.run);
     await carrier.apply(attackers);
     const on = at.parts['sysctl'];
     at.parts['sysctl'] = off;
-    const reading = await carrier.inspect();
     const why = 'not enforced: ipfw is turned off (net.inet.ip.fw.enable is not 1)';
-    expect(reading).toMatchObject({ known: true, trouble: why, effects: { length: 3 } });
     const more = effects(targets(['203.0.113.8']));
     expect(await carrier.apply(more)).toMatchObject([{ result: 'failed', why }]);
+    const reading = await carrier.inspect();
+    expect(reading).toMatchObject({ known: true, trouble: why, effects: { length: 3 } });
+    expect(reading.known && reading.setup(['ar_exec for IPv4'])).toEqual([]);
     expect(await carrier.revert(attackers.slice(0, 1))).toMatchObject([{ result: 'done' }]);
     at.parts['sysctl'] = on;
     expect(await carrier.apply(more)).toMatchObject([{ result: 'done' }]);
