@@ -1,12 +1,13 @@
 /** Gathers what `ar-exec doctor` tells: asks the machine and the agent, and changes nothing. */
 import { release } from 'node:os';
 import { dirname } from 'node:path';
-import { checks } from '../platform/checks.ts';
+import { checksOn } from '../platform/checks.ts';
 import type { Finding, Question } from '../platform/driver.ts';
 import { drivers, oneShots } from '../platform/index.ts';
 import type { Runner, Step } from '../platform/step.ts';
+import type { System } from '../platform/system.ts';
 import { compose } from './compose.ts';
-import { defaultPaths } from './config/default-paths.ts';
+import { currentSystem, defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { readConfig } from './config/read.ts';
 import {
@@ -44,16 +45,23 @@ interface Places {
   readonly socket?: string;
 }
 
+/** A machine that is not this one: how a test looks at each system. */
+interface Elsewhere {
+  readonly system?: System;
+  readonly run?: Runner;
+}
+
 /** Looks at everything that a report tells. */
-export async function examineAll(places: Places): Promise<Report> {
+export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Promise<Report> {
+  const { system = currentSystem() } = elsewhere;
   const { loaded, findings: configFindings } = await load(places.config);
   const { config } = loaded;
   const socket = places.socket ?? defaultPaths().socket;
   const uid = process.getuid?.() ?? 0;
 
-  const { composed, run, missing } = await probe(config);
+  const { composed, run, missing } = await probe(config, system, elsewhere.run);
   const osRelease = await run({ kind: 'read-file', path: '/etc/os-release' });
-  const distribution = readDistribution(osRelease.stdout);
+  const distribution = readDistribution(osRelease.stdout, system);
   const states = composed
     .settled()
     .probes.map(({ driver, usability }) =>
@@ -66,10 +74,10 @@ export async function examineAll(places: Places): Promise<Report> {
     ...configFindings,
     ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0 }),
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
-    ...(await placeFindings(loaded, places, uid)),
+    ...(await placeFindings(loaded, places, { uid, system })),
     ...scriptFindings(scripts),
     ...composed.settled().probes.flatMap(({ usability }) => usability.findings ?? []),
-    ...(await answers(run, questions(composed.settled()))),
+    ...(await answers(run, questions(composed.settled(), system))),
   ];
   return {
     ok: !findings.some(({ level }) => level === 'problem'),
@@ -106,10 +114,11 @@ async function load(file: string | undefined): Promise<{ loaded: Loaded; finding
 }
 
 /** Probes every driver, and notes which tools are not there. */
-async function probe(config: Loaded['config']) {
+async function probe(config: Loaded['config'], system: System, door?: Runner) {
   const absent = new Set<string>();
   const doors: Runner[] = [];
-  const noting = (inner: Runner): Runner => {
+  const noting = (own: Runner): Runner => {
+    const inner = door ?? own;
     doors.push(inner);
     return async (step) => {
       const result = await inner(step);
@@ -122,6 +131,7 @@ async function probe(config: Loaded['config']) {
     config,
     state: ':memory:',
     report: nobody,
+    system,
     adornments: { runner: noting },
   });
   const missing = (driver: string): string[] => {
@@ -201,7 +211,11 @@ async function askAgent(socket: string): Promise<AgentAnswer> {
   }
 }
 
-async function placeFindings({ config }: Loaded, places: Places, uid: number): Promise<Finding[]> {
+async function placeFindings(
+  { config }: Loaded,
+  places: Places,
+  { uid, system }: { readonly uid: number; readonly system: System },
+): Promise<Finding[]> {
   const paths = defaultPaths();
   const log = config.activeResponsesLog ?? paths.activeResponsesLog;
   const files = [
@@ -216,7 +230,7 @@ async function placeFindings({ config }: Loaded, places: Places, uid: number): P
   return [
     ...journalFindings(await lookAtPlace(places.state ?? paths.stateFolder), uid),
     ...logs.flat(),
-    ...groupFindings(config.socketGroup, gid !== undefined),
+    ...groupFindings(config.socketGroup, gid !== undefined, system),
   ];
 }
 
@@ -226,13 +240,13 @@ function isFile(resultsLog: string | undefined): resultsLog is string {
 }
 
 /** The checks of the machine, and what the usable drivers want to know of it. */
-function questions({ probes }: Settled): Question<readonly Finding[]>[] {
+function questions({ probes }: Settled, system: System): Question<readonly Finding[]>[] {
   const own = probes.flatMap(({ driver, instance, usability }) => {
     const kind = kinds.find(({ name }) => name === driver);
     const question = kind?.make(instance.settings).diagnose;
     return usability.usable && question !== undefined ? [question] : [];
   });
-  return [...checks.map(({ question }) => question), ...own];
+  return [...checksOn(system).map(({ question }) => question), ...own];
 }
 
 async function answers(

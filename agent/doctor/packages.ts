@@ -1,4 +1,5 @@
 /** Which package brings a tool, on which family of distributions, and the command that installs it. */
+import { type System, systems } from '../../platform/system.ts';
 
 interface Family {
   readonly name: string;
@@ -48,8 +49,11 @@ export interface Distribution {
   readonly manager?: Manager;
 }
 
-/** Understands os-release(5). */
-export function readDistribution(osRelease: string): Distribution {
+/**
+ * Understands os-release(5), which FreeBSD has too. Only on Linux are tools packages: those of the BSDs
+ * and macOS are part of the system.
+ */
+export function readDistribution(osRelease: string, system: System = 'linux'): Distribution {
   const values = new Map(
     [...osRelease.matchAll(/^([A-Z_]+)=["']?(.*?)["']?$/gm)].map(([, key = '', value = '']) => [
       key,
@@ -58,7 +62,8 @@ export function readDistribution(osRelease: string): Distribution {
   );
   const ids = `${values.get('ID') ?? ''} ${values.get('ID_LIKE') ?? ''}`.split(/\s+/);
   const family = families.find((one) => ids.some((id) => one.ids.some((known) => isOf(id, known))));
-  const name = values.get('PRETTY_NAME') ?? values.get('NAME') ?? 'an unknown system';
+  const unknown = system === 'linux' ? 'an unknown system' : systems[system];
+  const name = values.get('PRETTY_NAME') ?? values.get('NAME') ?? unknown;
   return family === undefined ? { name } : { name, manager: family.name };
 }
 
@@ -74,9 +79,13 @@ export function installCommand(
   return `${family.install} ${[...new Set(names)].sort().join(' ')}`;
 }
 
-/** Whether the package of a tool is known. */
+/** Tools that come with the BSDs or macOS. */
+const partsOfTheSystem =
+  /^(pfctl|ipfw|npfctl|route|netstat|sysctl|id|pw|usermod|dscl|dscacheutil|pwpolicy|kldstat)$/;
+
+/** Whether it is known which package brings a tool, or that it needs none. */
 export function isPackaged(tool: string): boolean {
-  return packageOf(tool) !== undefined;
+  return packageOf(tool) !== undefined || partsOfTheSystem.test(tool);
 }
 
 function packageOf(tool: string): Names | undefined {

@@ -1,5 +1,6 @@
 /** What there is to say about the folders that the agent writes to. */
 import type { Finding } from '../../platform/driver.ts';
+import type { System } from '../../platform/system.ts';
 
 /** What was found at a path; agent/system/place.ts looks. */
 export interface Place {
@@ -118,15 +119,25 @@ export function logFindings(what: string, file: string, folder: Place): Finding[
   ];
 }
 
+/** How a group is made: groupadd(8), pw(8), dseditgroup(8). */
+const makingGroups: Readonly<Record<System, string>> = {
+  linux: 'groupadd --system',
+  freebsd: 'pw groupadd',
+  dragonfly: 'pw groupadd',
+  openbsd: 'groupadd',
+  netbsd: 'groupadd',
+  darwin: 'dseditgroup -o create',
+};
+
 /** The group that may use the socket. */
-export function groupFindings(group: string, exists: boolean): Finding[] {
+export function groupFindings(group: string, exists: boolean, system: System = 'linux'): Finding[] {
   if (exists) return [];
   return [
     {
       id: 'socket-group-absent',
       level: 'note',
       what: `There is no group ${group}: only root may use the socket.`,
-      remedy: `To let others in: groupadd --system ${group}, then restart the agent.`,
+      remedy: `To let others in: ${makingGroups[system]} ${group}, then restart the agent.`,
     },
   ];
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { access, realpath } from 'node:fs/promises';
 import { isSea } from 'node:sea';
+import { ownTable } from '../../platform/bsd/pf-commands.ts';
 import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
 import { defaultPaths } from '../config/default-paths.ts';
@@ -109,10 +110,15 @@ async function wantedPf(wish: ServiceWish) {
   return { wanted: false, line, remarks: [remark] };
 }
 
-/** A configuration that cannot be read is told by the agent; here its default does. */
-async function anchorOf({ config, root, system }: ServiceWish): Promise<string> {
+/**
+ * Absent where a table of the administrator's is filled: what that takes is his. A configuration that
+ * cannot be read is told by the agent; here its default does.
+ */
+async function anchorOf({ config, root, system }: ServiceWish): Promise<string | undefined> {
   const file = config ?? (root === '/' ? defaultPaths(system).configFile : undefined);
   if (file === undefined || !existsSync(file)) return 'ar-exec';
   const loaded = await loadConfig({ file, known: knownNames }).catch(() => undefined);
-  return loaded?.config.pf.anchor || 'ar-exec';
+  const { anchor = '', table = ownTable } = loaded?.config.pf ?? {};
+  if (table !== ownTable) return undefined;
+  return anchor === '' ? 'ar-exec' : anchor;
 }

@@ -29,9 +29,9 @@ export async function findLogs(
 export async function findPf(
   system: System,
   run: Runner | undefined,
-  anchor: string,
+  anchor: string | undefined,
 ): Promise<PfLine | undefined> {
-  if (!withAnchor.includes(system)) return undefined;
+  if (anchor === undefined || !withAnchor.includes(system)) return undefined;
   const file = '/etc/pf.conf';
   const line = lineFor(anchor);
   if (run === undefined) return { line, file, loaded: false };

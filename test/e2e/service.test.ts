@@ -158,6 +158,14 @@ describe('a machine, its commands played', () => {
     expect(await text('/etc/pf.conf')).toMatch(/^anchor "agents\/(ar|\*)"$/m);
   });
 
+  test('where a table of yours is filled, pf.conf is yours too', async () => {
+    const config = join(root, 'ar-exec.conf');
+    await writeFile(config, '<ar-exec><pf><table>wazuh_fwtable</table></pf></ar-exec>');
+    const { changes, remarks } = await install(wish('openbsd', { config }));
+    expect(changes.filter((one) => 'path' in one && one.path === '/etc/pf.conf')).toEqual([]);
+    expect(remarks).toEqual([]);
+  });
+
   test('a command that says no ends it, and says which', async () => {
     says = (line) =>
       line === 'rcctl enable ar_exec' ? { failure: 'exit', stderr: 'rcctl: no' } : {};

@@ -1,4 +1,5 @@
 /** What this process may do: most drivers need root and CAP_NET_ADMIN. */
+import { notRoot } from '../../any/not-root.ts';
 import type { Finding, Question } from '../../driver.ts';
 import { askContainer, isContainer } from './container.ts';
 
@@ -22,16 +23,6 @@ export const rights: Question<readonly Finding[]> = {
     ];
   },
 };
-
-function notRoot(user: string): Finding {
-  return {
-    id: 'not-root',
-    level: 'warning',
-    what: `This was asked as user ${user}, not as root.`,
-    why: 'What only root may look at seems to be missing or unusable.',
-    remedy: 'sudo ar-exec doctor',
-  };
-}
 
 function noNetAdmin(contained: boolean): Finding {
   return {
