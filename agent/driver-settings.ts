@@ -5,6 +5,8 @@ import { notificationSettings } from './notifications.ts';
 /** What the configuration says of each driver's settings; what it leaves out has its default. */
 export function driverSettings(config: Config): Readonly<Record<string, Settings>> {
   const xtables = { variant: config.iptablesVariant };
+  const { expire, endSessions, never } = config.disableAccount;
+  const disabling = { endSessions, neverDisable: [...new Set(never)].sort().join(' ') };
   return {
     ipset: xtables,
     'nftables-set': config.nftablesSet,
@@ -12,11 +14,9 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     iptables: xtables,
     firewalld: config.firewalld,
     'hosts-deny': { path: config.hostsDenyFile },
-    account: {
-      expire: config.disableAccount.expire,
-      endSessions: config.disableAccount.endSessions,
-      neverDisable: [...new Set(config.disableAccount.never)].sort().join(' '),
-    },
+    account: { expire, ...disabling },
+    'account-bsd': { expire, ...disabling },
+    'account-macos': disabling,
     ipfw: config.ipfw,
     npf: config.npf,
     'block-file': { folder: config.blockFolder },

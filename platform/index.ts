@@ -1,5 +1,6 @@
 import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
+import { accountBsd } from './bsd/account.ts';
 import { hostsAllow } from './bsd/hosts-allow.ts';
 import { routeNullBsd } from './bsd/route-null.ts';
 import { ipfw } from './bsd/ipfw.ts';
@@ -16,6 +17,7 @@ import { nftablesSet } from './linux/nftables-set.ts';
 import { quarantine } from './linux/quarantine.ts';
 import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
+import { accountMacos } from './macos/account.ts';
 import { mail } from './notify/mail.ts';
 import { pagerduty } from './notify/pagerduty.ts';
 import { slack } from './notify/slack.ts';
@@ -36,6 +38,8 @@ export const drivers: readonly DriverKind[] = [
   routeNullBsd,
   blockFile,
   account,
+  accountBsd,
+  accountMacos,
   quarantine,
   ipfw,
   npf,

@@ -1,8 +1,17 @@
 /** The single things that a driver can want done, as data. agent/system/ carries them out. */
 
+import type { ChangeAccountStep, EndSessionsStep, ReadAccountsStep } from './account-step.ts';
 import type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 import type { QuarantineStep } from './quarantine-step.ts';
 
+export type {
+  Account,
+  AccountSystem,
+  Accounts,
+  ChangeAccountStep,
+  EndSessionsStep,
+  ReadAccountsStep,
+} from './account-step.ts';
 export type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 
 export type {
@@ -159,57 +168,6 @@ export interface ReadProgramStep {
   readonly kind: 'read-program';
   readonly path: string;
   readonly words: readonly string[];
-}
-
-/** Reads the accounts of this machine's own files; `stdout` is an Accounts as JSON, without any hash. */
-export interface ReadAccountsStep {
-  readonly kind: 'read-accounts';
-}
-
-export interface Accounts {
-  /** The number of the account that the agent runs as. */
-  readonly agent: number;
-  readonly accounts: readonly Account[];
-}
-
-export interface Account {
-  readonly name: string;
-  readonly uid: number;
-  /** Of its primary group. */
-  readonly gid: number;
-  /** `locked`: a `!` stands before it; `none`: it needs none; `open`: all others, `*` among them. */
-  readonly password: 'open' | 'locked' | 'none';
-  /** When the account expires, in days since 1970; empty: never. */
-  readonly expire: string;
-  /** Why it cannot be changed, to be read behind its name. */
-  readonly fault?: string;
-}
-
-/**
- * Changes whether an account can be used, looks again, and fails if it is not so. A name that belongs
- * to another number meanwhile is left alone.
- *
- * - `disabled`: the password is locked; with `expire` the account has expired, too
- * - `former`: as far as it is still so, the password is `password` again and the expiry is `expire`
- *   (absent: it was never touched). What somebody else has changed since stays.
- */
-export interface ChangeAccountStep {
-  readonly kind: 'change-account';
-  readonly user: string;
-  readonly uid: number;
-  readonly change:
-    | { readonly to: 'disabled'; readonly expire: boolean }
-    | {
-        readonly to: 'former';
-        readonly password: Account['password'];
-        readonly expire?: string | undefined;
-      };
-}
-
-/** Ends what an account has running, as far as that can be done; what is left is a remark. */
-export interface EndSessionsStep {
-  readonly kind: 'end-sessions';
-  readonly uid: number;
 }
 
 /**

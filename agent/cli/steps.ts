@@ -1,5 +1,4 @@
 import type {
-  ChangeAccountStep,
   DbusCall,
   DbusStep,
   DbusValue,
@@ -11,6 +10,7 @@ import type {
   Step,
 } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
+import { changeAccountText, endSessionsText, readAccountsText } from './account-steps.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
 
@@ -74,14 +74,11 @@ export function stepText(step: Step | ScriptStep): string {
     case 'check-executable':
       return `# look whether only root can change ${step.path}`;
     case 'read-accounts':
-      return '# read the accounts of /etc/passwd and /etc/shadow';
+      return readAccountsText(step.system);
     case 'change-account':
-      return changeAccountText(step);
+      return changeAccountText(step, quote);
     case 'end-sessions':
-      return [
-        `loginctl terminate-user ${step.uid}  # and, whether that did or not:`,
-        `pkill -KILL -U ${step.uid}  # outside of containers`,
-      ].join('\n');
+      return endSessionsText(step);
     case 'http-request':
       return requestText(step);
     case 'send-mail':
@@ -103,22 +100,6 @@ function endProcessText({ pid, executable, startedBefore, graceMs, family }: End
     ...(graceMs > 0 ? [`kill -TERM ${pid}  # and after ${graceMs / 1_000} s:`] : []),
     `kill -KILL ${pid}${family ? '  # and what it has started' : ''}`,
   ].join('\n');
-}
-
-/** Which of it is done depends on how the account is found then. */
-function changeAccountText({ user, uid, change }: ChangeAccountStep): string {
-  const name = quote(user);
-  if (change.to === 'disabled') {
-    const line = `usermod -L ${change.expire ? '-e 1 ' : ''}-- ${name}`;
-    return `# if ${user} is still number ${uid}, what of this is not so yet:\n${line}`;
-  }
-  const unlock = { open: '-U ', none: '', locked: '' }[change.password];
-  const expiry = change.expire === undefined ? '' : `-e ${quote(change.expire)} `;
-  const lines = [
-    ...(change.password === 'none' ? [`passwd -d -- ${name}`] : []),
-    ...(unlock + expiry === '' ? [] : [`usermod ${unlock}${expiry}-- ${name}`]),
-  ];
-  return [`# if ${user} is still number ${uid}, what of this is still ours:`, ...lines].join('\n');
 }
 
 function scriptText({ cwd, program, words, line, handshake }: ScriptStep): string {

@@ -141,7 +141,7 @@ export const responses: readonly ResponseDefinition[] = [
     aliases: ['disable-account.sh'],
     target: 'user',
     stateful: true,
-    drivers: ['account'],
+    drivers: ['account', 'account-bsd', 'account-macos'],
     summary: 'disables an account of this machine: no login with a password, nor with a key',
   },
   {

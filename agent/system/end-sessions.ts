@@ -1,6 +1,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EndSessionsStep, Runner, StepResult } from '../../platform/step.ts';
+import { endProcessesOf } from './end-processes-of.ts';
 
 const patienceMs = 3_000;
 const pauseMs = 50;
@@ -12,13 +13,15 @@ const pauseMs = 50;
  * it is not, and for what runs outside of sessions (cron), every process of the account is killed.
  */
 export async function endSessions(
-  { uid }: EndSessionsStep,
+  step: EndSessionsStep,
   run: Runner,
   limitMs: number = patienceMs,
 ): Promise<StepResult> {
+  const { uid, system } = step;
   if (uid === 0 || uid === process.geteuid?.()) {
     return { failure: 'exit', stdout: '', stderr: 'root and the agent are never ended' };
   }
+  if (system !== undefined) return endProcessesOf(step, system, run, limitMs);
   await run({
     kind: 'command',
     tool: 'loginctl',

@@ -53,7 +53,7 @@ export function createRunner(
         case 'check-executable':
           return await checkExecutable(step);
         case 'read-accounts':
-          return await readAccounts(run);
+          return await readAccounts(run, step);
         case 'change-account':
           return await changeAccount(step, run);
         case 'end-sessions':
