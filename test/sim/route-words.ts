@@ -23,7 +23,7 @@ export const unknown = (what: string): Answer =>
   answer(99, { err: [`simulator: not known: route ${what}`] });
 
 /** All transcripts; macOS: usage() of route.tproj. */
-export function usage(system: SimSystem, keyword?: string): Answer {
+function usage(system: SimSystem, keyword?: string): Answer {
   switch (system) {
     case 'freebsd13':
     case 'freebsd15': {

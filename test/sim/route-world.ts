@@ -212,7 +212,7 @@ function newRoute(system: SimSystem, { target, gateway, closed }: Change): SimRo
   return { target, gateway: gateway ?? loop, flags, dev, ...priority };
 }
 
-export const outside: Readonly<Record<SimSystem, string>> = {
+const outside: Readonly<Record<SimSystem, string>> = {
   freebsd13: 'epair0a',
   freebsd15: 'epair0a',
   openbsd76: 'pair0',
@@ -244,7 +244,7 @@ function goesBy(system: SimSystem, route: SimRoute, gateway: string | undefined)
   return isClosedRoute(route) || route.gateway === gateway;
 }
 
-export function isClosedRoute(route: SimRoute): boolean {
+function isClosedRoute(route: SimRoute): boolean {
   return has(route, 'BLACKHOLE') || has(route, 'REJECT');
 }
 
@@ -272,7 +272,7 @@ function contains(target: string, address: string): boolean {
   return outer.first <= inner.first && inner.last <= outer.last;
 }
 
-export function lengthOf(target: string): number {
+function lengthOf(target: string): number {
   return parseTarget(target)?.prefixLength ?? 0;
 }
 
