@@ -1,15 +1,14 @@
 /** Puts the stages together. Used by the running agent, by `--direct` and by `--dry-run` alike. */
 import { randomUUID } from 'node:crypto';
 import type { DriverKind, OneShot } from '../platform/driver.ts';
-import { drivers, oneShots } from '../platform/index.ts';
-import { planFlows } from '../platform/linux/flows.ts';
+import { drivers, flowsOn, oneShots } from '../platform/index.ts';
 import type { Runner } from '../platform/step.ts';
 import type { System } from '../platform/system.ts';
 import { currentSystem } from './config/default-paths.ts';
 import type { Config } from './config/settings.ts';
 import type { Reporter } from './desk.ts';
 import { createCarrier } from './engine/carry-out.ts';
-import { createFlowEnder } from './engine/flow-ender.ts';
+import { createFlowEnder, flowSteps } from './engine/flow-ender.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
 import { decide } from './policy/decide.ts';
@@ -68,7 +67,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   let settled = await settleNow(options.config);
   const scripts = createScriptParts(() => settled.config, journal, adornments?.scripts);
   const flows = createFlowEnder({
-    plan: planFlows,
+    plan: flowsOn(system),
     run,
     ended: (ended) => report.flowsEnded?.(ended),
   });
@@ -107,6 +106,11 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       ),
     made: (driver, targets) => {
       if (settled.endsFlows(driver)) flows.end(targets);
+    },
+    madeSteps: async (driver, targets) => {
+      if (!settled.endsFlows(driver)) return [];
+      const addresses = targets.filter((target) => target.kind === 'address');
+      return flowSteps(flowsOn(system)(addresses), run);
     },
     close: flows.close,
     responseOf: (driver) =>

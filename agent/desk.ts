@@ -3,6 +3,7 @@
  * the journal. Work at one desk never waits for another.
  */
 import type { Driver, Watch, WatchEvent } from '../platform/driver.ts';
+import type { Step } from '../platform/step.ts';
 import type { Target } from '../platform/target.ts';
 import { pauseMs } from './engine/backoff.ts';
 import type { Carrier } from './engine/carry-out.ts';
@@ -40,6 +41,8 @@ export interface DeskStages {
   watch?(watch: Watch, onEvent: (event: WatchEvent) => void): () => void;
   /** Effects were newly made, and that is on disk. Never waited for, never throws. */
   made?(driver: Driver, targets: readonly Target[]): void;
+  /** The steps of that, as far as they can be told without doing anything. */
+  madeSteps?(driver: Driver, targets: readonly Target[]): Promise<readonly Step[]>;
   /** The response that a driver's effects belong to when no action names one. */
   responseOf(driver: string): string;
 }
@@ -67,7 +70,7 @@ const teardownAfterMs = 1_000;
 const adoptedForMs = 86_400_000;
 
 export function createDesk(stages: DeskStages, instance: Instance): Desk {
-  const { journal, clock, report } = stages;
+  const { journal, clock, report, madeSteps } = stages;
   const carrier = stages.carrier(instance);
   const { batchSize, adoptsForGood: forGood = false } = carrier.driver.traits;
   let trouble: string | undefined;
@@ -194,7 +197,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     instance,
     carryOut: lane.push,
     plan: (request, decision, why) =>
-      planEffect({ journal, clock, carrier, why }, request, decision),
+      planEffect({ journal, clock, carrier, why, madeSteps }, request, decision),
     reconcile,
     trouble: () => trouble,
     pending: lane.pending,

@@ -1,3 +1,4 @@
+import { ownTable } from '../platform/bsd/pf-commands.ts';
 import type { Settings } from '../platform/driver.ts';
 import type { Config } from './config/settings.ts';
 import { notificationSettings } from './notifications.ts';
@@ -17,6 +18,7 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     account: { expire, ...disabling },
     'account-bsd': { expire, ...disabling },
     'account-macos': disabling,
+    pf: pfSettings(config.pf),
     ipfw: config.ipfw,
     npf: config.npf,
     'block-file': { folder: config.blockFolder },
@@ -25,4 +27,10 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     quarantine: config.quarantine,
     ...notificationSettings(config.notifications),
   };
+}
+
+/** A table of another name than ours is the administrator's, in the main ruleset or an anchor of his. */
+function pfSettings({ anchor, table }: Config['pf']): Settings {
+  if (table !== ownTable) return { anchor, table, rules: 'theirs', token: '' };
+  return anchor === '' ? {} : { anchor };
 }

@@ -1,5 +1,6 @@
-import type { Effect, OneShot } from '../platform/driver.ts';
+import type { Driver, Effect, OneShot } from '../platform/driver.ts';
 import type { ScriptStep, Step } from '../platform/step.ts';
+import type { Target } from '../platform/target.ts';
 import type { Carrier } from './engine/carry-out.ts';
 import { revertOf } from './engine/intents.ts';
 import { ArError } from './errors.ts';
@@ -22,11 +23,15 @@ interface Sources {
   readonly carrier: Carrier;
   /** Why this driver would be taken. */
   readonly why: string;
+  /** What follows when effects were newly made, see DeskStages. */
+  madeSteps?:
+    | ((driver: Driver, targets: readonly Target[]) => Promise<readonly Step[]>)
+    | undefined;
 }
 
 /** The steps that would be taken now, by the same planning; asks the machine and changes nothing. */
 export async function planEffect(
-  { journal, clock, carrier, why: chosen }: Sources,
+  { journal, clock, carrier, why: chosen, madeSteps }: Sources,
   request: Request,
   { definition, target, facts }: Decision,
 ): Promise<Plan> {
@@ -62,7 +67,9 @@ export async function planEffect(
   const [refused] = settled;
   if (refused !== undefined) return plan(refused.why ?? 'it is so already', []);
   const why = held === undefined ? chosen : `${driver.name} holds it`;
-  return plan(why, [...(await setupSteps(carrier, target)), ...driver.apply(fit)]);
+  const steps = [...(await setupSteps(carrier, target)), ...driver.apply(fit)];
+  const following = standing ? [] : await madeSteps?.(driver, [target]);
+  return plan(why, [...steps, ...(following ?? [])]);
 }
 
 /** What a one-shot would do. */

@@ -2,12 +2,16 @@ import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
 import { accountBsd } from './bsd/account.ts';
 import { hostsAllow } from './bsd/hosts-allow.ts';
-import { routeNullBsd } from './bsd/route-null.ts';
 import { ipfw } from './bsd/ipfw.ts';
 import { npf } from './bsd/npf.ts';
+import { pf } from './bsd/pf.ts';
+import { planStatesByAddress, planStatesByNumber } from './bsd/pf-states.ts';
+import { routeNullBsd } from './bsd/route-null.ts';
 import type { DriverKind, OneShotKind } from './driver.ts';
+import type { PlanFlows } from './flows.ts';
 import { account } from './linux/account.ts';
 import { firewalld } from './linux/firewalld.ts';
+import { planFlows } from './linux/flows.ts';
 import { ipset } from './linux/ipset.ts';
 import { ipsetSet } from './linux/ipset-set.ts';
 import { iptables } from './linux/iptables.ts';
@@ -41,6 +45,7 @@ export const drivers: readonly DriverKind[] = [
   accountBsd,
   accountMacos,
   quarantine,
+  pf,
   ipfw,
   npf,
 ];
@@ -63,4 +68,23 @@ export function kindsOn(system: System): {
   const isFor = ({ about }: DriverKind | OneShotKind): boolean =>
     about?.systems.includes(systems[system]) === true;
   return { drivers: drivers.filter(isFor), oneShots: oneShots.filter(isFor) };
+}
+
+/** How connections that stand are ended on a system; npf and ipfw have nothing that ends those of an address. */
+const flows: Readonly<Record<System, PlanFlows>> = {
+  linux: planFlows,
+  freebsd: planStatesByNumber,
+  openbsd: planStatesByNumber,
+  darwin: planStatesByAddress,
+  netbsd: () => nothingToEnd,
+  dragonfly: () => nothingToEnd,
+};
+
+const nothingToEnd = {
+  steps: [],
+  read: () => ({ sockets: 0, flows: 0, troubles: [] }),
+};
+
+export function flowsOn(system: System): PlanFlows {
+  return flows[system];
 }

@@ -1,6 +1,7 @@
 /** The single things that a driver can want done, as data. agent/system/ carries them out. */
 
 import type { ChangeAccountStep, EndSessionsStep, ReadAccountsStep } from './account-step.ts';
+import type { PfReferenceStep } from './bsd/pf-step.ts';
 import type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 import type { QuarantineStep } from './quarantine-step.ts';
 
@@ -12,6 +13,7 @@ export type {
   EndSessionsStep,
   ReadAccountsStep,
 } from './account-step.ts';
+export type { PfReferenceStep } from './bsd/pf-step.ts';
 export type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 
 export type {
@@ -213,6 +215,7 @@ export type Step =
   | EndProcessStep
   | ReadProgramStep
   | DbusStep
+  | PfReferenceStep
   | QuarantineStep
   | HttpRequestStep
   | SendMailStep;

@@ -69,6 +69,10 @@ export function stepText(step: Step | ScriptStep): string {
       ].join('\n');
     case 'dbus':
       return dbusText(step);
+    case 'pf-reference':
+      return step.hold
+        ? `pfctl -E  # unless it is held already; the token goes into ${step.path}`
+        : `pfctl -X "$(cat ${quote(step.path)})" && rm ${quote(step.path)}`;
     case 'list-folder':
       return `# list ${step.path}`;
     case 'check-executable':

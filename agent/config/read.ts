@@ -103,6 +103,7 @@ function readSettings(ours: Sections): OwnFile['settings'] {
     ipfw: { table: valueOr(settings.ipfwTable), rule: String(valueOr(settings.ipfwRule)) },
     npf: { table: valueOr(settings.npfTable) },
     killProcess: {
+    pf: { anchor: valueOr(settings.pfAnchor), table: valueOr(settings.pfTable) },
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),
       clockSkew: String(valueOr(settings.killClockSkew)),

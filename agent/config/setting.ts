@@ -147,6 +147,28 @@ export function ipSet(element: string): SettingWithDefault<string> {
   };
 }
 
+/** An anchor of pf by its path; empty for the default one. pfctl leaves names with `_` before them alone. */
+export function pfAnchor(element: string): SettingWithDefault<string> {
+  const name = '[A-Za-z0-9][\\w.-]*';
+  const form = new RegExp(`^(${name}(/${name})*)?$`);
+  return {
+    element,
+    fallback: '',
+    form: 'the path of an anchor, or empty',
+    read: (text) => (text.length <= 63 && form.test(text) ? text : undefined),
+  };
+}
+
+/** A table of pf by its name; the kernel takes 31 characters (PF_TABLE_NAME_SIZE). */
+export function pfTable(element: string, fallback: string): SettingWithDefault<string> {
+  return {
+    element,
+    fallback,
+    form: 'the name of a table',
+    read: (text) => (/^[A-Za-z_][\w.-]{0,30}$/.test(text) ? text : undefined),
+  };
+}
+
 /** A name in firewalld: a zone takes 17 characters, an ipset 31. */
 export function firewalldName(
   element: string,

@@ -18,6 +18,8 @@ import {
   npfTable,
   oneOf,
   pathList,
+  pfAnchor,
+  pfTable,
   wholeNumber,
 } from './setting.ts';
 
@@ -78,6 +80,8 @@ export interface Config {
   readonly nftablesSet: { readonly ipv4: string; readonly ipv6: string };
   /** The same for ipset-set. */
   readonly ipsetSet: { readonly ipv4: string; readonly ipv6: string };
+  /** Where pf puts addresses: '' for our anchor, `ar_exec` for our table in it, else one of the administrator's. */
+  readonly pf: { readonly anchor: string; readonly table: string };
   /** The table of ipfw that is filled, and the number of the rules that deny it; platform/bsd/ipfw.ts. */
   readonly ipfw: { readonly table: string; readonly rule: string };
   /** The table of npf that is filled. Default 'ar_exec'. */
@@ -172,6 +176,8 @@ export const settings = {
   nftablesSetIpv6: nftSet('nftables_set/ipv6', 'inet filter ossec_ar6'),
   ipsetSetIpv4: ipSet('ipset_set/ipv4'),
   ipsetSetIpv6: ipSet('ipset_set/ipv6'),
+  pfAnchor: pfAnchor('pf/anchor'),
+  pfTable: pfTable('pf/table', 'ar_exec'),
   ipfwTable: ipfwTable('ipfw/table', 'ar_exec'),
   ipfwRule: wholeNumber('ipfw/rule', 1, { min: 1, max: 65_534 }),
   npfTable: npfTable('npf/table', 'ar_exec'),

@@ -1,5 +1,5 @@
 import type { FlowPlan, PlanFlows } from '../../platform/flows.ts';
-import type { Runner, StepResult } from '../../platform/step.ts';
+import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import type { AddressTarget, Target } from '../../platform/target.ts';
 
 /** What came of ending connections with addresses that were blocked. */
@@ -117,6 +117,14 @@ export function createFlowEnder(options: FlowEnderOptions): FlowEnder {
 
 function failed(error: unknown): Ended {
   return { sockets: 0, flows: 0, troubles: [String(error)], again: [] };
+}
+
+/** What would be done, where that can be found out without doing anything. */
+export async function flowSteps(plan: FlowPlan, run: Runner): Promise<readonly Step[]> {
+  if (plan.asks !== true) return [];
+  const results: StepResult[] = [];
+  for (const step of plan.steps) results.push(await run(step));
+  return plan.read(results).next?.steps ?? [];
 }
 
 async function carryOut(plan: FlowPlan, run: Runner): Promise<Ended> {

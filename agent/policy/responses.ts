@@ -31,7 +31,7 @@ export const responses: readonly ResponseDefinition[] = [
     aliases: ['default-firewall-drop', 'firewall-drop.sh'],
     target: 'address',
     stateful: true,
-    drivers: ['nftables', 'ipset', 'iptables', 'ipfw', 'npf'],
+    drivers: ['nftables', 'ipset', 'iptables', 'pf', 'ipfw', 'npf'],
     summary: 'drops every packet that comes from the address, for this machine or through it',
   },
   {
@@ -54,6 +54,7 @@ export const responses: readonly ResponseDefinition[] = [
       'firewalld',
       'ipset',
       'iptables',
+      'pf',
       'ipfw',
       'npf',
       'route-null',
@@ -87,6 +88,14 @@ export const responses: readonly ResponseDefinition[] = [
     stateful: true,
     drivers: ['npf'],
     summary: 'puts the address into a table of npf, which a rule of yours blocks',
+  },
+  {
+    name: 'pf',
+    aliases: ['pf.sh'],
+    target: 'address',
+    stateful: true,
+    drivers: ['pf'],
+    summary: 'has pf drop every packet from the address and to it',
   },
   {
     name: 'host-deny',

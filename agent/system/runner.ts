@@ -10,6 +10,7 @@ import { editBlock, readFileStep } from './files.ts';
 import { listFolder, nameFiles } from './name-files.ts';
 import { createHttpRequester } from './notify/http-request.ts';
 import { createMailer } from './notify/send-mail.ts';
+import { runPfReference } from './pf-reference.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
@@ -60,6 +61,8 @@ export function createRunner(
           return await endSessions(step, run);
         case 'dbus':
           return await runDbus(step, bus);
+        case 'pf-reference':
+          return await runPfReference(step, runCommand);
         case 'http-request':
           return await sendRequest(step);
         case 'send-mail':
