@@ -74,7 +74,7 @@ export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Pro
     ...configFindings,
     ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0 }),
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
-    ...(await placeFindings(loaded, places, { uid, system })),
+    ...(await placeFindings(loaded, places, { uid, system, run })),
     ...scriptFindings(scripts),
     ...composed.settled().probes.flatMap(({ usability }) => usability.findings ?? []),
     ...(await answers(run, questions(composed.settled(), system))),
@@ -214,7 +214,7 @@ async function askAgent(socket: string): Promise<AgentAnswer> {
 async function placeFindings(
   { config }: Loaded,
   places: Places,
-  { uid, system }: { readonly uid: number; readonly system: System },
+  { uid, system, run }: { readonly uid: number; readonly system: System; readonly run: Runner },
 ): Promise<Finding[]> {
   const paths = defaultPaths();
   const log = config.activeResponsesLog ?? paths.activeResponsesLog;
@@ -226,7 +226,7 @@ async function placeFindings(
   const logs = await Promise.all(
     files.map(async ([what, file]) => logFindings(what, file, await lookAtPlace(dirname(file)))),
   );
-  const gid = await groupId(config.socketGroup);
+  const gid = await groupId(config.socketGroup, system, run);
   return [
     ...journalFindings(await lookAtPlace(places.state ?? paths.stateFolder), uid),
     ...logs.flat(),

@@ -23,6 +23,7 @@ import type { Settled } from './settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
+import { createRunner } from './system/runner.ts';
 import { createTriggering, type Triggering } from './triggering.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
@@ -153,11 +154,12 @@ interface Opening {
 async function openSocket(opening: Opening): Promise<SocketServer> {
   const { path, composed, commands, execd, reload, triggered, log } = opening;
   const { config } = composed.settled();
-  const gid = await groupId(config.socketGroup);
+  const system = currentSystem();
+  const gid = await groupId(config.socketGroup, system, createRunner());
   const startedAt = composed.clock.now();
   const server = await listen({
     path,
-    longestPathBytes: longestSocketPath(currentSystem()),
+    longestPathBytes: longestSocketPath(system),
     ...(gid === undefined ? {} : { groupId: gid }),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,

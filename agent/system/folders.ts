@@ -1,4 +1,6 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
+import type { Runner } from '../../platform/step.ts';
+import type { System } from '../../platform/system.ts';
 import { ArError } from '../errors.ts';
 
 /** Makes the folder of the journal, or checks it: nobody but us may look into it or write there. */
@@ -18,8 +20,21 @@ export async function prepareStateFolder(folder: string): Promise<void> {
   }
 }
 
-/** The number of a group, or undefined when there is no such group here. */
-export async function groupId(name: string): Promise<number | undefined> {
+/**
+ * The number of a group, or undefined when there is no such group here. macOS keeps those that are made
+ * there in its directory, and not in /etc/group.
+ */
+export async function groupId(
+  name: string,
+  system: System,
+  run: Runner,
+): Promise<number | undefined> {
+  if (system === 'darwin') {
+    const args = ['-q', 'group', '-a', 'name', name];
+    const { stdout } = await run({ kind: 'command', tool: 'dscacheutil', args, deadlineMs: 5_000 });
+    const id = /^gid: (\d+)$/m.exec(stdout)?.[1];
+    return id === undefined ? undefined : Number(id);
+  }
   const text = await readFile('/etc/group', 'utf8').catch(() => '');
   const row = text.split('\n').find((line) => line.startsWith(`${name}:`));
   const id = Number(row?.split(':')[2]);
