@@ -81,11 +81,15 @@ function remove(target: AddressTarget): CommandStep {
   return command(['-n', 'delete', ...where(target)]);
 }
 
-/** `-inet6` is what most of them do not guess; without `-host` some take 2001:db8:: for a network. */
+/**
+ * `-inet6` is what most of them do not guess. An address that ends in zeros is taken for a network of 64
+ * bits by some, unless its length is named (inet6_makenetandmask in route.c).
+ */
 function where(target: AddressTarget): string[] {
   const { family, text } = target;
-  const form = isHost(target) ? '-host' : '-net';
-  return [...(family === 6 ? ['-inet6'] : []), form, text, loopback[family]];
+  const host = isHost(target);
+  const named = host && text.endsWith('::') ? `${text}/128` : text;
+  return [...(family === 6 ? ['-inet6'] : []), host ? '-host' : '-net', named, loopback[family]];
 }
 
 function command(args: readonly string[]): CommandStep {

@@ -117,6 +117,17 @@ describe.each(systems)('on %s', (simulated, system) => {
     expect(results(await carrier.revert(held(['203.0.113.7'])))).toEqual(['failed']);
   });
 
+  test('makes a host of an address that ends in zeros', async () => {
+    const { carrier, held } = start();
+    const all = ['2001:db8::', '2001:db8:1:2::', '198.51.100.0'];
+    expect(results(await carrier.apply(held(all)))).toEqual(['done', 'done', 'done']);
+    const reading = await carrier.inspect();
+    const found = reading.known ? reading.effects.map(({ target }) => target.text) : [];
+    expect(found.sort()).toEqual(all.toSorted());
+    expect(results(await carrier.revert(held(all)))).toEqual(['done', 'done', 'done']);
+    expect(await carrier.inspect()).toMatchObject({ effects: [] });
+  });
+
   test('takes a table that cannot be read for unknown', async () => {
     const { machine, carrier, held } = start();
     const tool = system === 'openbsd' ? 'route' : 'netstat';
@@ -176,14 +187,14 @@ describe('the plan', () => {
     );
     expect(show(make('freebsd').apply(some)).split('\n')).toEqual([
       '$ route -n add -host 203.0.113.7 127.0.0.1 -blackhole',
-      '$ route -n add -inet6 -host 2001:db8:: ::1 -blackhole',
+      '$ route -n add -inet6 -host 2001:db8::/128 ::1 -blackhole',
       '$ route -n add -net 198.51.100.0/24 127.0.0.1 -blackhole',
       '$ route -n add -inet6 -net 2001:db8::/48 ::1 -blackhole',
       '',
     ]);
     expect(show(make('openbsd').revert(some)).split('\n')).toEqual([
       '$ route -n delete -host 203.0.113.7 127.0.0.1',
-      '$ route -n delete -inet6 -host 2001:db8:: ::1',
+      '$ route -n delete -inet6 -host 2001:db8::/128 ::1',
       '$ route -n delete -net 198.51.100.0/24 127.0.0.1',
       '$ route -n delete -inet6 -net 2001:db8::/48 ::1',
       '',
@@ -221,7 +232,7 @@ describe('on macOS', () => {
   });
 });
 
-test('the tools are run as processes', async () => {
+test('the tools are run as processes', { timeout: 60_000 }, async () => {
   const tools = { route: 'route.ts', netstat: 'netstat.ts', id: 'id.ts' };
   const machine = await createSimMachine({ system: 'freebsd15', tools });
   try {

@@ -24,7 +24,7 @@ describe.each(recorded)('%s', (system) => {
     }
   });
 
-  test('says it as a process, too', async () => {
+  test('says it as a process, too', { timeout: 60_000 }, async () => {
     const tools = { route: 'route.ts', netstat: 'netstat.ts' };
     const machine = await createSimMachine({ system, tools });
     try {

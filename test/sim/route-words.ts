@@ -106,8 +106,7 @@ function readDestination(
   const isNet = target.includes('/') || (length !== undefined && system !== 'openbsd76');
   // What stands before the slash is kept in IPv4, as getaddr() has cut it there; not on OpenBSD.
   const said = family === 4 && system !== 'openbsd76' ? (name.split('/')[0] ?? '') : name;
-  const guessed =
-    forced === undefined && length === undefined ? guessNet(system, target) : undefined;
+  const guessed = length === undefined ? guessNet(system, target, forced) : undefined;
   if (guessed === 'unknown') return unknown(name);
   if (guessed !== undefined) return { target: guessed, isHost: false, said };
   return { target, isHost: forced === 'host' || (forced !== 'net' && !isNet), said };
@@ -131,16 +130,19 @@ function readPartial(
 
 /**
  * inet6_makenetandmask() of NetBSD, DragonFly and macOS: a global address with nothing in its lower half
- * is a net of 64 bits. For IPv4, inet_lnaof(): by the class of the address; nobody has tried.
+ * is a net of 64 bits, unless it is forced to be a host; what OpenBSD and NetBSD make of both, nobody has
+ * tried. For IPv4, inet_lnaof(): by the class of the address; nobody has tried that either.
  */
-function guessNet(system: SimSystem, target: string): string | undefined {
+function guessNet(system: SimSystem, target: string, forced: Wanted['forced']): string | undefined {
   if (!target.includes(':')) {
-    return target.endsWith('.0') ? 'unknown' : undefined;
+    return target.endsWith('.0') && forced === undefined ? 'unknown' : undefined;
   }
-  if (isFreeBsd(system) || system === 'openbsd76') return undefined;
   const isGlobal = /^[23][0-9a-f]{3}:/.test(target);
-  const net = parseTarget(`${target}/64`)?.text;
-  return isGlobal && net === `${target}/64` ? net : undefined;
+  if (isFreeBsd(system) || !isGlobal || parseTarget(`${target}/64`)?.text !== `${target}/64`) {
+    return undefined;
+  }
+  if (system === 'openbsd76' || system === 'netbsd10') return 'unknown';
+  return forced === 'host' ? undefined : `${target}/64`;
 }
 
 /** FreeBSD and OpenBSD: transcripts. macOS and DragonFly: errx(EX_NOHOST); NetBSD: getaddr(). */
