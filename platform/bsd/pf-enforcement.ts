@@ -12,6 +12,7 @@ export type Main =
 
 export function readMain({ anchor }: Place, results: readonly StepResult[]): Main {
   const [info, rules] = results;
+  if (info !== undefined && isUnloaded(info)) return { known: false, why: 'pf is not loaded' };
   if (!worked(info)) return { known: false, why: info === undefined ? 'no answer' : said(info) };
   if (!worked(rules)) return { known: false, why: rules === undefined ? 'no answer' : said(rules) };
   const status = /^Status: (Enabled|Disabled)\b/m.exec(info.stdout)?.[1];
@@ -32,6 +33,11 @@ export function unenforced(place: Place, main: Extract<Main, { known: true }>): 
     return `not enforced: "${evaluation.passedBy.rule}" stands before ${lineFor(place.anchor)}`;
   }
   return undefined;
+}
+
+/** FreeBSD has pf as a module, without which there is no such device. */
+export function isUnloaded({ stderr }: StepResult): boolean {
+  return stderr.includes('/dev/pf: No such file');
 }
 
 /** The families that reach the anchor. */

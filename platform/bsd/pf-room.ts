@@ -50,23 +50,26 @@ function noRoom(
   own: readonly Listed[],
   count: number,
 ): string | undefined {
-  if (!worked(memory) || !worked(everywhere)) {
-    const failed = worked(memory) ? everywhere : memory;
-    const why = failed === undefined ? 'no answer' : said(failed);
+  if (!worked(memory)) {
+    const why = memory === undefined ? 'no answer' : said(memory);
     return `nobody can say how many table entries there may be: ${why}`;
   }
-  const [, limit] =
+  if (everywhere === undefined || everywhere.failure === 'timeout') {
+    return 'nobody can say how many table entries there are';
+  }
+  const [found, limit] =
     /^table-entries\s+(?:hard limit\s+(\d+)|unlimited)\s*$/m.exec(memory.stdout) ?? [];
-  if (limit === undefined) {
-    if (/^table-entries\s+unlimited/m.test(memory.stdout)) return undefined;
+  if (found === undefined) {
     return 'pfctl -s memory does not say how many table entries there may be';
   }
-  const tables = new Map(
-    [...readTables(everywhere.stdout), ...own].map(({ name, entries }) => [name, entries]),
-  );
+  if (limit === undefined) return undefined;
+  const listed = worked(everywhere) ? readTables(everywhere.stdout) : undefined;
+  const tables = new Map([...(listed ?? []), ...own].map(({ name, entries }) => [name, entries]));
   const used = [...tables.values()].reduce((sum, entries) => sum + entries, 0);
   const most = Number(limit);
-  const left = most - Math.min(reserve.entries, Math.ceil(most * reserve.part));
+  const spared = Math.min(reserve.entries, Math.ceil(most * reserve.part));
+  // Where nobody says what others have, half of it is theirs.
+  const left = listed === undefined ? Math.floor(most / 2) : most - spared;
   if (used + count <= left) return undefined;
   return `pf has ${used} table entries of ${most}, and ${count} more would come too near to the limit (set limit table-entries)`;
 }

@@ -10,6 +10,7 @@ import type { FlowPlan, FlowsRead, PlanFlows } from '../flows.ts';
 import type { CommandStep, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
 import { pfctl, said, worked } from './pf-commands.ts';
+import { isUnloaded } from './pf-enforcement.ts';
 import { type FoundState, statesIn } from './pf-state-listing.ts';
 
 /** Each is a process of about 3 ms. */
@@ -71,8 +72,8 @@ function trouble(why: string): FlowsRead {
 }
 
 /** Where pf is not loaded there are no states. */
-function isWithoutPf({ failure, stderr }: StepResult): boolean {
-  return failure === 'missing' || /\/dev\/pf: No such file/.test(stderr);
+function isWithoutPf(result: StepResult): boolean {
+  return result.failure === 'missing' || isUnloaded(result);
 }
 
 function readKills(results: readonly StepResult[]): FlowsRead {

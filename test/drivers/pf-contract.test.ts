@@ -46,4 +46,19 @@ describe.each(pfSystems)('%s', (system: PfSystem) => {
         : {}),
     },
   });
+
+  driverContract({
+    name: 'pf keeps the contract with a table of the administrator',
+    kind: pf,
+    settings: { anchor: '', table: 'bad_hosts', rules: 'theirs', token: '' },
+    machine: async () => {
+      const machine = await createPfMachine(system);
+      machine.pf.enabled = true;
+      await machine.load('table <bad_hosts> persist', 'block in quick from <bad_hosts>');
+      return machine;
+    },
+    dump: asPf(async (machine) => dumpPf(machine)),
+    plantForeign: asPf(plantForeign),
+    damages: {},
+  });
 });

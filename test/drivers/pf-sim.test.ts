@@ -1,11 +1,13 @@
 /** What the simulated pfctl does that transcripts do not have, as processes. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { pf } from '../../platform/bsd/pf.ts';
 import { targets } from '../contract/driver-contract.ts';
 import { createSimMachine, type SimMachine } from '../sim/machine.ts';
 import { pfOf } from '../sim/pf-world.ts';
 import type { SimSystem } from '../sim/simulator.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
 
 let machine: SimMachine;
 afterEach(() => machine.close());
@@ -23,7 +25,7 @@ const add = (...words: readonly string[]) => ({
   kind: 'command' as const,
   tool: 'pfctl',
   args: ['-t', 'blk', '-T', 'add', ...words],
-  deadlineMs: 500,
+  deadlineMs: 2_000,
 });
 
 test('who runs into the limit of OpenBSD waits for ever, and so does everybody after', async () => {
@@ -31,7 +33,7 @@ test('who runs into the limit of OpenBSD waits for ever, and so does everybody a
   expect(await machine.run(add('192.0.2.1', '192.0.2.2', '192.0.2.3'))).toMatchObject({
     failure: 'timeout',
   });
-  const info = { kind: 'command', tool: 'pfctl', args: ['-s', 'info'], deadlineMs: 500 } as const;
+  const info = { kind: 'command', tool: 'pfctl', args: ['-s', 'info'], deadlineMs: 2_000 } as const;
   expect(await machine.run(info)).toMatchObject({ failure: 'timeout' });
 });
 

@@ -1,5 +1,5 @@
 /** The simulated pfctl says what the real ones said. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createSimMachine, type SimMachine } from '../sim/machine.ts';
 import { simulate } from '../sim/pfctl.ts';
 import type { Answer, Parts, SimSystem } from '../sim/simulator.ts';
@@ -39,6 +39,9 @@ const scripts = [
   ...['pf-limits.freebsd13.txt', 'pf-limits.freebsd15.txt', 'pf-states.openbsd76.txt'],
   ...['pf-states1.freebsd13.txt', 'pf-states1.freebsd15.txt', 'pf-states2.freebsd15.txt'],
 ];
+
+// Real shells, and each tool a process.
+vi.setConfig({ testTimeout: 60_000 });
 
 const table = { persist: true, entries: ['1.2.3.4'] };
 
