@@ -162,6 +162,43 @@ describe.each(cases)('%s', (sim, system) => {
     expect(disabled['bob']).toBe(locked(sim, ''));
   });
 
+  test('accounts are read without their hashes', async () => {
+    const machine = bsdAccounts(sim);
+    machine.add('alice');
+    const { stdout } = await machine.run({ kind: 'read-accounts', system: systems[sim] });
+    expect(stdout).not.toContain('$2b$');
+    expect(JSON.parse(stdout)).toMatchObject({
+      accounts: [
+        { name: 'root', uid: 0 },
+        { name: 'alice', uid: 1_001, password: 'open' },
+      ],
+    });
+  });
+
+  test('a lock of somebody else, by a mark of its own, stays', async () => {
+    const machine = bsdAccounts(sim);
+    machine.add('alice');
+    const one = remembering(made(sim), machine);
+    await one.disable(['alice']);
+    const mark = system === 'openbsd' ? '*' : '*LOCKED*';
+    machine.edit('/etc/master.passwd', (text) => text.replace('alice:', `alice:${mark}`));
+    expect(await one.giveBack(['alice'])).toMatchObject([{ result: 'done' }]);
+    expect(machine.entry('alice')).toMatchObject({
+      password: `${mark}${mark}${hash}`,
+      expire: '0',
+      shell: '/bin/sh',
+    });
+  });
+
+  test('a tool that hangs is a failure, and nothing is said to be disabled', async () => {
+    const machine = bsdAccounts(sim);
+    machine.add('alice');
+    machine.switches = { hang: ['pw', 'usermod'] };
+    expect(await remembering(made(sim), machine).disable(['alice'])).toMatchObject([
+      { result: 'failed', why: expect.stringContaining('took too long') },
+    ]);
+  });
+
   test('a name that belongs to another number by now is left alone', async () => {
     const machine = bsdAccounts(sim);
     machine.add('alice');
