@@ -91,7 +91,12 @@ export function createCarrier(
     const question = driver.hindrance?.(count);
     if (question === undefined) return undefined;
     const results: StepResult[] = [];
-    for (const step of question.steps) results.push(await run(step));
+    for (const step of question.steps) {
+      const result = await run(step);
+      results.push(result);
+      // A tool that hangs would hold up this lane with each of them.
+      if (result.failure === 'timeout') break;
+    }
     const why = question.read(results);
     return why === undefined ? undefined : { failure: 'exit', why };
   };

@@ -59,6 +59,24 @@ test('a pfctl that hangs makes a block fail and is not asked for each address ag
   expect(started).toBeLessThan(8);
 });
 
+test('nor more than once before a batch', async () => {
+  await begin('openbsd76');
+  const [first, second] = targets(['192.0.2.1', '192.0.2.2']);
+  if (first === undefined || second === undefined) throw new Error('no targets');
+  let started = 0;
+  let hangs = false;
+  const one = createCarrier(pf.make(pf.defaults), async (step) => {
+    started += 1;
+    return machine.run(hangs && step.kind === 'command' ? { ...step, deadlineMs: 200 } : step);
+  });
+  expect(await one.apply([{ target: first }])).toMatchObject([{ result: 'done' }]);
+  await machine.switch({ hang: ['pfctl'] });
+  hangs = true;
+  started = 0;
+  expect(await one.apply([{ target: second }])).toMatchObject([{ result: 'failed' }]);
+  expect(started).toBe(1);
+});
+
 test.each([
   ['-s', 'nat'],
   ['-F', 'states'],
