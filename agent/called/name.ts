@@ -1,3 +1,5 @@
+import type { System } from '../../platform/system.ts';
+import { currentSystem } from '../config/default-paths.ts';
 import { findResponse, type ResponseDefinition } from '../policy/responses.ts';
 
 /** What this executable was started as, where that is the name of a response. */
@@ -20,18 +22,24 @@ interface Foreign {
 }
 
 const otherSystem: Foreign = { lines: ['Invalid system', 'Ended'], status: 0 };
-const foreigners: ReadonlyMap<string, Foreign> = new Map([
-  ['netsh', otherSystem],
-  ['ipfw', otherSystem],
-  ['ipfw_mac', otherSystem],
-  ['pf', otherSystem],
-  ['npf', { lines: ['The NPFCTL is not accessible'], status: 255 }],
+const noNpf: Foreign = { lines: ['The NPFCTL is not accessible'], status: 255 };
+/** `but`: the systems where the name is that of a response. */
+const foreigners = new Map<string, { readonly foreign: Foreign; readonly but: readonly System[] }>([
+  ['netsh', { foreign: otherSystem, but: [] }],
+  ['ipfw', { foreign: otherSystem, but: ['freebsd'] }],
+  ['ipfw_mac', { foreign: otherSystem, but: ['darwin'] }],
+  ['pf', { foreign: otherSystem, but: ['freebsd', 'openbsd', 'darwin'] }],
+  ['npf', { foreign: noNpf, but: ['netbsd'] }],
 ]);
 
 /** The response that `argv0` names, with or without the ending of a script; `ar-exec` is none. */
-export function calledAs(argv0: string): Called | undefined {
+export function calledAs(argv0: string, systemOf = currentSystem): Called | undefined {
   const name = argv0.slice(argv0.lastIndexOf('/') + 1);
   const bare = name.replace(/\.(?:sh|exe|cmd)$/, '');
+  const found = foreigners.get(bare);
+  if (found !== undefined && !found.but.includes(systemOf())) {
+    return { program: argv0, name, known: argv0, target: 'address', foreign: found.foreign };
+  }
   const exact = findResponse(name);
   const definition = exact ?? findResponse(bare);
   if (definition !== undefined) {
@@ -39,11 +47,8 @@ export function calledAs(argv0: string): Called | undefined {
     const { target } = definition;
     return { program: argv0, name, known, target };
   }
-  const foreign = foreigners.get(bare);
-  const called = { program: argv0, name, known: argv0 };
-  if (foreign !== undefined) return { ...called, target: 'address', foreign };
   if (!/(?:^|\/)active-response\/bin\/(?!ar-exec)[^/]+$/.test(argv0)) return undefined;
   // A name that was linked by mistake. The agent is not asked: it could take the link for a script.
   const unknown = { lines: [`there is no response ${name} in ar-exec`], status: 255 };
-  return { ...called, target: 'named', foreign: unknown };
+  return { program: argv0, name, known: argv0, target: 'named', foreign: unknown };
 }

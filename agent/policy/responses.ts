@@ -82,6 +82,15 @@ export const responses: readonly ResponseDefinition[] = [
     summary: 'has ipfw deny every packet from the address and to it',
   },
   {
+    name: 'ipfw_mac',
+    aliases: ['ipfw_mac.sh'],
+    target: 'address',
+    stateful: true,
+    // macOS has had no ipfw since 10.10.
+    drivers: ['pf'],
+    summary: 'has pf drop every packet from the address and to it, in the place of ipfw',
+  },
+  {
     name: 'npf',
     aliases: ['npf.sh'],
     target: 'address',

@@ -51,8 +51,8 @@ export const ipfw: DriverKind<AddressTarget> = {
 
 /**
  * One process takes them all as arguments, at most 46 characters each: nothing is read half when an
- * agent is killed. The kernel goes on to the next when one is there already, or gone
- * (sys/netpfil/ipfw/ip_fw_table.c, add_table_entry).
+ * agent is killed. They go to the kernel as one request of up to 16 MB (ip_fw_sockopt.c, CTL3_LARGEBUF),
+ * which goes on to the next when one is there already, or gone (ip_fw_table.c, add_table_entry).
  */
 const batchSize = 500;
 

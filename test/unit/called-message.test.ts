@@ -29,7 +29,26 @@ describe('the name that it is called by', () => {
 
   test('of another system is known for what it is', () => {
     expect(calledAs('active-response/bin/netsh.exe')?.foreign?.lines).toContain('Invalid system');
-    expect(calledAs('npf')?.foreign?.status).toBe(255);
+    expect(calledAs('npf', () => 'linux')?.foreign?.status).toBe(255);
+  });
+
+  test.each([
+    ['ipfw', 'freebsd'],
+    ['ipfw.sh', 'freebsd'],
+    ['ipfw_mac.sh', 'darwin'],
+    ['pf', 'openbsd'],
+    ['npf', 'netbsd'],
+  ] as const)('%s is a response on %s, and foreign on the others', (name, system) => {
+    const argv0 = `active-response/bin/${name}`;
+    expect(calledAs(argv0, () => system)).toEqual({
+      program: argv0,
+      name,
+      known: argv0,
+      target: 'address',
+    });
+    for (const other of ['linux', 'dragonfly'] as const) {
+      expect(calledAs(argv0, () => other)?.foreign).toBeDefined();
+    }
   });
 });
 
