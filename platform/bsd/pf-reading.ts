@@ -46,15 +46,16 @@ function read(place: Place, results: readonly StepResult[]): Reading<AddressTarg
     foreign: [],
     ...(trouble === undefined ? {} : { trouble }),
     setup: () => [loadRules(place), ...holdReference(place)],
-    teardown: () => [...takeAway(place, content, hasOwnRules), ...releaseReference(place)],
+    teardown: () => [...takeAway(place, content, lines), ...releaseReference(place)],
   };
 }
 
 /** Rules of somebody else in our anchor stay, and with them the table that they may name. */
-function takeAway(place: Place, content: Content, hasOwnRules: boolean): Step[] {
-  if (!hasOwnRules) return [];
+function takeAway(place: Place, content: Content, rules: readonly string[]): Step[] {
+  const own = ownRules(place);
+  if (!rules.every((rule) => own.includes(rule))) return [];
   return [
-    pfctl(['-q', ...inAnchor(place), '-F', 'rules']),
+    ...(rules.length > 0 ? [pfctl(['-q', ...inAnchor(place), '-F', 'rules'])] : []),
     ...(content.there === 'yes'
       ? [pfctl(['-q', ...inAnchor(place), '-t', place.table, '-T', 'kill'])]
       : []),

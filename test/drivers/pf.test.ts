@@ -7,6 +7,7 @@ import { effects, targets } from '../contract/driver-contract.ts';
 import {
   createPfMachine,
   dumpPf,
+  ownAnchor,
   type PfMachine,
   type PfSystem,
   pfSystems,
@@ -127,6 +128,23 @@ describe.each(pfSystems)('on %s', (system: PfSystem) => {
     // What was blocked is taken back all the same.
     expect(await one.revert([{ target: seven }])).toMatchObject([{ result: 'done' }]);
     expect(await one.inspect()).toMatchObject({ effects: [] });
+  });
+
+  test('takes away what is left of its own, and no rules of others', async () => {
+    machine = await createPfMachine(system);
+    const anchor = ownAnchor(system);
+    const before = dumpPf(machine);
+    const one = createCarrier(pf.make(settings), machine.run);
+    await one.apply([{ target: seven }]);
+    await one.revert([{ target: seven }]);
+    await machine.exec(['pfctl', '-a', anchor, '-F', 'rules']);
+    await one.teardown();
+    expect(dumpPf(machine)).toBe(before);
+    await machine.exec(['pfctl', '-a', anchor, '-f', '-'], 'block in from <ar_exec>\n');
+    await machine.exec(['pfctl', '-a', anchor, '-t', 'ar_exec', '-T', 'add']);
+    const theirs = dumpPf(machine);
+    await one.teardown();
+    expect(dumpPf(machine)).toBe(theirs);
   });
 
   test('never comes near the limit of table entries', async () => {
