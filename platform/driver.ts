@@ -75,7 +75,10 @@ export type Reading<T extends Target = Target> =
       readonly foreign: readonly T[];
       /** True when something else does as much for a target without naming it (a wider prefix). */
       isCovered?(target: T): boolean;
-      /** What keeps effects from acting, and nothing here can put right; `status` tells it. */
+      /**
+       * What keeps effects from acting, and nothing here can put right; `status` tells it. Where `setup`
+       * has no steps for a container that does not stand, effects are refused with it.
+       */
       readonly trouble?: string | undefined;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
