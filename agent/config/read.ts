@@ -1,4 +1,6 @@
+import type { System } from '../../platform/system.ts';
 import type { AddressTarget } from '../../platform/target.ts';
+import { pathSettings } from './default-paths.ts';
 import { type ManagerPart, readManagerPart } from './manager-part.ts';
 import { type FromManagers, mergeParts } from './merge.ts';
 import { describePlace, type Remark, remarkAt } from './place.ts';
@@ -23,8 +25,8 @@ export interface ManagerFile {
 }
 
 /** Reads the text of a configuration file. Warnings name their place and are in its order. */
-export function readConfig(text: string, file: string, known: Known): Read {
-  return putTogether(readOwnFile(text, file, known));
+export function readConfig(text: string, file: string, known: Known, system?: System): Read {
+  return putTogether(readOwnFile(text, file, known, system));
 }
 
 interface Read {
@@ -63,17 +65,18 @@ function describe(file: string, remarks: readonly Remark[]): string[] {
     .map((remark) => describePlace(file, remark, remark.message));
 }
 
-/** Throws `config-invalid`. */
-export function readOwnFile(text: string, file: string, known: Known): OwnFile {
+/** `system`: whose default paths count; this machine's own if absent. Throws `config-invalid`. */
+export function readOwnFile(text: string, file: string, known: Known, system?: System): OwnFile {
   const document = readXml(text, file);
   const part = readManagerPart(document);
   const ours = readSections(document, { file, known, single: Object.values(settings) });
   const { neverBlock, remarks } = ours;
-  return { file, part, settings: readSettings(ours), neverBlock, remarks, known };
+  return { file, part, settings: readSettings(ours, system), neverBlock, remarks, known };
 }
 
-function readSettings(ours: Sections): OwnFile['settings'] {
+function readSettings(ours: Sections, system?: System): OwnFile['settings'] {
   const { value, valueOr } = ours;
+  const here = pathSettings(system);
   return {
     repeatedOffendersForgetSeconds: valueOr(settings.repeatedOffendersForget),
     agentId: value(settings.agentId),
@@ -89,10 +92,10 @@ function readSettings(ours: Sections): OwnFile['settings'] {
       ipset4: valueOr(settings.firewalldIpset4),
       ipset6: valueOr(settings.firewalldIpset6),
     },
-    dbusSocket: valueOr(settings.dbusSocket),
-    hostsDenyFile: valueOr(settings.hostsDenyFile),
-    blockFolder: valueOr(settings.blockFolder),
-    managerHome: valueOr(settings.managerHome),
+    dbusSocket: value(settings.dbusSocket) ?? here.dbusSocket,
+    hostsDenyFile: value(settings.hostsDenyFile) ?? here.hostsDenyFile,
+    blockFolder: value(settings.blockFolder) ?? here.blockFolder,
+    managerHome: value(settings.managerHome) ?? here.managerHome,
     managerQueue: valueOr(settings.managerQueue),
     managerConfig: value(settings.managerConfig),
     nftablesSet: {
@@ -100,17 +103,17 @@ function readSettings(ours: Sections): OwnFile['settings'] {
       ipv6: valueOr(settings.nftablesSetIpv6),
     },
     ipsetSet: { ipv4: valueOr(settings.ipsetSetIpv4), ipv6: valueOr(settings.ipsetSetIpv6) },
+    pf: { anchor: valueOr(settings.pfAnchor), table: valueOr(settings.pfTable) },
     ipfw: { table: valueOr(settings.ipfwTable), rule: String(valueOr(settings.ipfwRule)) },
     npf: { table: valueOr(settings.npfTable) },
     killProcess: {
-    pf: { anchor: valueOr(settings.pfAnchor), table: valueOr(settings.pfTable) },
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),
       clockSkew: String(valueOr(settings.killClockSkew)),
       never: valueOr(settings.killNever),
     },
     quarantine: {
-      folder: valueOr(settings.quarantineFolder),
+      folder: value(settings.quarantineFolder) ?? here.quarantineFolder,
       roots: valueOr(settings.quarantineRoots),
       never: valueOr(settings.quarantineNever),
     },

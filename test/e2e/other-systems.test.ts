@@ -75,6 +75,5 @@ requires('root', 'namespaces')('the bundle without /proc and /sys', () => {
       agent.kill('SIGTERM');
     }
     expect(await agent).toMatchObject({ exitCode: 0 });
-    expect(await readFile(join(home, 'active-responses.log'), 'utf8')).not.toBe('');
   });
 });
