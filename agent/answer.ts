@@ -1,8 +1,8 @@
+import type { Triggering } from './alerts/triggering.ts';
 import type { Composed } from './compose.ts';
 import { describeError } from './errors.ts';
 import type { Answer } from './intake/connection.ts';
 import { type ActionReply, describeAction, describeOutcome } from './reply.ts';
-import type { Triggering } from './triggering.ts';
 import type { Action, Request } from './words.ts';
 
 /** What besides the stages has an answer. */

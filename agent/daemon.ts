@@ -1,30 +1,30 @@
 /** The running agent: open, probe, recover, listen, stop. */
 import { longestSocketPath } from '../platform/system.ts';
+import { startFollowing } from './alerts/following.ts';
+import { createTriggering, type Triggering } from './alerts/triggering.ts';
 import { createAnswer } from './answer.ts';
-import { openArConf } from './ar-conf.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { currentSystem, defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
 import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
-import { type Execd, startExecd } from './execd.ts';
-import { startFollowing } from './following.ts';
+import { openArConf } from './execd/ar-conf.ts';
+import { type Execd, startExecd } from './execd/execd.ts';
 import { ask } from './intake/client.ts';
 import type { Follower } from './intake/follow/follow.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
-import { knownNames } from './known-names.ts';
-import { type Logs, openLogs } from './logs.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { createCommands } from './policy/commands.ts';
 import { createReload, type Reload } from './reload.ts';
-import { type LaterReporter, reportLater } from './report-later.ts';
-import type { Settled } from './settle.ts';
+import { type Logs, openLogs } from './report/logs.ts';
+import { type LaterReporter, reportLater } from './report/report-later.ts';
+import { knownNames } from './settle/known-names.ts';
+import type { Settled } from './settle/settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { createRunner } from './system/runner.ts';
-import { createTriggering, type Triggering } from './triggering.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
 

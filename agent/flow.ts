@@ -5,23 +5,23 @@
  *   revert   timetable -> the same road, as an order to delete what is due
  *   recover  journal <-> what the machine holds: repair the difference
  *
- * Every driver instance has a desk of its own (desk.ts): a lane, where what waits together is carried
+ * Every driver instance has a desk of its own (desk/desk.ts): a lane, where what waits together is carried
  * out together, and a timetable. Nothing here knows a socket, a database or a tool by name.
  */
 import type { OneShot } from '../platform/driver.ts';
 import type { Runner } from '../platform/step.ts';
 import type { Target } from '../platform/target.ts';
-import { createDesk, type Desk, type DeskStages } from './desk.ts';
+import { createDesk, type Desk, type DeskStages } from './desk/desk.ts';
+import { carryOut, type Ways } from './desk/next-driver.ts';
+import { createOneShotDesk } from './desk/one-shot-desk.ts';
+import type { Plan } from './desk/plan.ts';
+import { createScriptDesk } from './desk/script-desk.ts';
 import { ArError } from './errors.ts';
 import { instanceKey } from './instance-key.ts';
-import { carryOut, type Ways } from './next-driver.ts';
-import { createOneShotDesk } from './one-shot-desk.ts';
-import type { Plan } from './plan.ts';
 import type { Decision } from './policy/decide.ts';
 import type { Protected } from './policy/guard.ts';
 import type { ResponseDefinition } from './policy/responses.ts';
 import type { ScriptServices } from './script/bench.ts';
-import { createScriptDesk } from './script-desk.ts';
 import type { Escalation, Instance, Outcome, Request } from './words.ts';
 
 /** The stages, put together by daemon.ts. */

@@ -2,8 +2,8 @@
 import type { Composed } from './compose.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/settings.ts';
-import { knownNames } from './known-names.ts';
 import type { Log } from './observe/log.ts';
+import { knownNames } from './settle/known-names.ts';
 
 export interface Reloaded {
   readonly file: string | null;

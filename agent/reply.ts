@@ -1,4 +1,4 @@
-import type { Plan } from './plan.ts';
+import type { Plan } from './desk/plan.ts';
 import type { Action, Outcome } from './words.ts';
 
 /** What is told of an action, on the socket and by `--json`. Times in ISO 8601, UTC. */

@@ -1,5 +1,5 @@
 import type { Composed } from './compose.ts';
-import type { ExecdStatus } from './execd.ts';
+import type { ExecdStatus } from './execd/execd.ts';
 import { version } from './version.ts';
 
 interface StatusFacts {

@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import { type Loaded, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
 import type { Explanation } from '../explain/explain.ts';
-import { knownNames } from '../known-names.ts';
+import { knownNames } from '../settle/known-names.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 import { reloadConfig } from './config-reload.ts';
 import { oneLine, print, printJson } from './output.ts';

@@ -1,15 +1,16 @@
 /** The agent's work without an agent: for `--direct`, `--dry-run` and the commands on the journal. */
-import { openArConf } from '../ar-conf.ts';
+
 import { type Composed, compose } from '../compose.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Reporter } from '../desk.ts';
+import type { Reporter } from '../desk/desk.ts';
+import { openArConf } from '../execd/ar-conf.ts';
 import { parseLine } from '../intake/message.ts';
-import { knownNames } from '../known-names.ts';
-import { openLogs } from '../logs.ts';
 import { createLog } from '../observe/log.ts';
 import { createCommands } from '../policy/commands.ts';
 import { describeOutcome } from '../reply.ts';
+import { openLogs } from '../report/logs.ts';
+import { knownNames } from '../settle/known-names.ts';
 import { prepareStateFolder } from '../system/folders.ts';
 import type { Commands } from '../words.ts';
 import { type CommonFlags, placesOf } from './agent.ts';

@@ -3,7 +3,7 @@ import { describeDuration } from '../config/duration.ts';
 import type { Config } from '../config/settings.ts';
 import type { Choice } from '../engine/choose.ts';
 import type { ResponseDefinition } from '../policy/responses.ts';
-import type { Settled } from '../settle.ts';
+import type { Settled } from '../settle/settle.ts';
 import { checkScriptFile } from '../system/script-file.ts';
 import type { CommandDefinition } from '../words.ts';
 

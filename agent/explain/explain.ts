@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { defaultPaths } from '../config/default-paths.ts';
 import { describeDuration } from '../config/duration.ts';
 import type { Config } from '../config/settings.ts';
-import type { Settled } from '../settle.ts';
+import type { Settled } from '../settle/settle.ts';
 import { type ExplainedResponse, explainActiveResponse } from './active-response.ts';
 import { type Meaning, meaningOf } from './executable.ts';
 

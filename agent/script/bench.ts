@@ -1,4 +1,4 @@
-import type { Desk, DeskStages } from '../desk.ts';
+import type { Desk, DeskStages } from '../desk/desk.ts';
 import { ArError } from '../errors.ts';
 import type { ScriptRunner } from '../system/run-script.ts';
 import type { Action, Instance, Intent, Order } from '../words.ts';

@@ -1,4 +1,4 @@
-import type { Plan } from '../plan.ts';
+import type { Plan } from '../desk/plan.ts';
 import type { Decision } from '../policy/decide.ts';
 import { checkScriptFile } from '../system/script-file.ts';
 import type { Request } from '../words.ts';

@@ -16,7 +16,7 @@ export interface Script {
   readonly dialect: Dialect;
   /** `asked`: it is if the request has a timeout. */
   readonly stateful: 'yes' | 'no' | 'asked';
-  /** Whether its runs are written to active-responses.log; observed by agent/report.ts. */
+  /** Whether its runs are written to active-responses.log; observed by agent/report/report.ts. */
   readonly log: 'yes' | 'no';
   readonly extraArgs: readonly string[];
 }

@@ -8,7 +8,7 @@ import type { System } from '../../platform/system.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { loadConfig } from '../config/load.ts';
 import { ArError } from '../errors.ts';
-import { knownNames } from '../known-names.ts';
+import { knownNames } from '../settle/known-names.ts';
 import { carryOut, type Done } from './carry-out.ts';
 import type { Change } from './change.ts';
 import { type Layout, layoutOf, usualNode } from './layout.ts';

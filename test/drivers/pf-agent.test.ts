@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Composed, compose } from '../../agent/compose.ts';
 import { readConfig } from '../../agent/config/read.ts';
 import type { FlowsEnded } from '../../agent/engine/flow-ender.ts';
-import { knownNames } from '../../agent/known-names.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
 import type { Request } from '../../agent/words.ts';
 import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';

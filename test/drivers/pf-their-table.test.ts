@@ -1,8 +1,8 @@
 /** pf with a table of the administrator's: only entries are made, and only ours taken away. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../../agent/config/read.ts';
-import { driverSettings } from '../../agent/driver-settings.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
+import { driverSettings } from '../../agent/settle/driver-settings.ts';
 import { pf } from '../../platform/bsd/pf.ts';
 import type { Effect, Memory, Settings, Usability } from '../../platform/driver.ts';
 import type { AddressTarget } from '../../platform/target.ts';

@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openArConf } from '../../agent/ar-conf.ts';
 import type { Composed } from '../../agent/compose.ts';
 import { parseArConf } from '../../agent/config/ar-conf.ts';
+import { openArConf } from '../../agent/execd/ar-conf.ts';
 import type { Log } from '../../agent/observe/log.ts';
 import { findResponse } from '../../agent/policy/responses.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createChoosing } from '../../agent/choosing.ts';
 import { type Candidate, choose } from '../../agent/engine/choose.ts';
+import { createChoosing } from '../../agent/settle/choosing.ts';
 import { target } from './sample.ts';
 
 const candidate = (

@@ -4,9 +4,9 @@ import { connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createRestartLock } from '../../agent/execd/restart-lock.ts';
 import { answerCom, type ComServices } from '../../agent/intake/com.ts';
 import { createComServer } from '../../agent/intake/com-socket.ts';
-import { createRestartLock } from '../../agent/restart-lock.ts';
 
 function services(over: Partial<ComServices> = {}) {
   return {

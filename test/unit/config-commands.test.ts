@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { putTogether, readConfig, readManagerFile, readOwnFile } from '../../agent/config/read.ts';
 import { ArError } from '../../agent/errors.ts';
-import { knownNames } from '../../agent/known-names.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
 
 const read = (text: string) => readConfig(text, 'f.conf', knownNames);
 /** Its first line is line 1. */

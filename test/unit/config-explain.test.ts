@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../agent/config/read.ts';
 import { explain } from '../../agent/explain/explain.ts';
-import { knownNames } from '../../agent/known-names.ts';
-import { settle } from '../../agent/settle.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
+import { settle } from '../../agent/settle/settle.ts';
 import type { Runner } from '../../platform/step.ts';
 
 /** A machine whose files can be read and edited, and that has no tool. */

@@ -7,7 +7,7 @@ import { currentSystem, defaultPaths, pathSettings } from '../../agent/config/de
 import { readConfig } from '../../agent/config/read.ts';
 import { settings } from '../../agent/config/settings.ts';
 import { listen } from '../../agent/intake/server.ts';
-import { knownNames } from '../../agent/known-names.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
 import { longestSocketPath, type System, systems } from '../../platform/system.ts';
 import { readRows } from './read-table.ts';
 

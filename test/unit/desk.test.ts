@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { createDesk } from '../../agent/desk.ts';
+import { createDesk } from '../../agent/desk/desk.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { ArError } from '../../agent/errors.ts';
 import { openJournal } from '../../agent/journal/journal.ts';

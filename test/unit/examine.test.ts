@@ -3,7 +3,7 @@
  * with a real journal and real desks; "the agent dies" is a desk whose work never goes on.
  */
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createDesk, type Desk } from '../../agent/desk.ts';
+import { createDesk, type Desk } from '../../agent/desk/desk.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { Order } from '../../agent/words.ts';

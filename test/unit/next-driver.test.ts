@@ -1,12 +1,12 @@
 /** The whole way of a request through the flow, with toy drivers that fail when they are told to. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createChoosing } from '../../agent/choosing.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { choose } from '../../agent/engine/choose.ts';
 import { ArError } from '../../agent/errors.ts';
 import { createFlow, type Flow } from '../../agent/flow.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { ResponseDefinition } from '../../agent/policy/responses.ts';
+import { createChoosing } from '../../agent/settle/choosing.ts';
 import type { Instance, Order, Outcome, Request } from '../../agent/words.ts';
 import type { Driver, Effect } from '../../platform/driver.ts';
 import type { Runner, StepResult } from '../../platform/step.ts';

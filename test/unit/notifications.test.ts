@@ -8,10 +8,10 @@ import { notificationKinds, notificationParts } from '../../agent/config/notific
 import { createEndpoints } from '../../agent/config/notification-secrets.ts';
 import { readConfig } from '../../agent/config/read.ts';
 import { ArError } from '../../agent/errors.ts';
-import { knownNames } from '../../agent/known-names.ts';
-import { configuredResponses } from '../../agent/notifications.ts';
 import { hideAddresses } from '../../agent/observe/hide-addresses.ts';
 import { createManagerLog } from '../../agent/observe/manager-log.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
+import { configuredResponses } from '../../agent/settle/notifications.ts';
 import { requires } from '../requirements.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'ar-exec-notify-'));

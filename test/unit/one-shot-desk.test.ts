@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Desk } from '../../agent/desk.ts';
+import type { Desk } from '../../agent/desk/desk.ts';
+import { createOneShotDesk } from '../../agent/desk/one-shot-desk.ts';
 import { ArError } from '../../agent/errors.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
-import { createOneShotDesk } from '../../agent/one-shot-desk.ts';
 import type { Instance, Order, Outcome } from '../../agent/words.ts';
 import type { Attempt, Facts, Judgement, OneShotTraits } from '../../platform/driver.ts';
 import type { StepResult } from '../../platform/step.ts';

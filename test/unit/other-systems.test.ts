@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { examineAll } from '../../agent/checkup.ts';
 import { compose } from '../../agent/compose.ts';
 import { readConfig } from '../../agent/config/read.ts';
-import { knownNames } from '../../agent/known-names.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
 import { kindsOn } from '../../platform/index.ts';
 import type { Runner, Step } from '../../platform/step.ts';
 import { type System, systems } from '../../platform/system.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { type Plan, planEffect } from '../../agent/desk/plan.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
-import { type Plan, planEffect } from '../../agent/plan.ts';
 import { responses } from '../../agent/policy/responses.ts';
 import type { Action, Request } from '../../agent/words.ts';
 import { nftables } from '../../platform/linux/nftables.ts';

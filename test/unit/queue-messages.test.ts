@@ -1,12 +1,12 @@
 import { beforeEach, expect, it } from 'vitest';
-import type { ArConf } from '../../agent/ar-conf.ts';
 import { ArError } from '../../agent/errors.ts';
-import { createMessages } from '../../agent/execd-messages.ts';
+import type { ArConf } from '../../agent/execd/ar-conf.ts';
+import { createMessages } from '../../agent/execd/messages.ts';
+import { createRestartLock } from '../../agent/execd/restart-lock.ts';
 import type { ManagerQueue } from '../../agent/intake/datagram.ts';
 import type { Log } from '../../agent/observe/log.ts';
 import { type ArConfLine, createCommands } from '../../agent/policy/commands.ts';
 import { findResponse } from '../../agent/policy/responses.ts';
-import { createRestartLock } from '../../agent/restart-lock.ts';
 import type { Request } from '../../agent/words.ts';
 
 let accepted: Request[];

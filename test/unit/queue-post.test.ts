@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createPost, type Opened, type Trouble } from '../../agent/execd-post.ts';
+import { createPost, type Opened, type Trouble } from '../../agent/execd/post.ts';
 import type { Log } from '../../agent/observe/log.ts';
 
 /** A place, and a machine that can be told what goes wrong with it. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ArError } from '../../agent/errors.ts';
 import { addedLines } from '../../agent/observe/manager-lines.ts';
 import type { ManagerLog } from '../../agent/observe/manager-log.ts';
-import { createReporter } from '../../agent/report.ts';
+import { createReporter } from '../../agent/report/report.ts';
 import type { Action, Order } from '../../agent/words.ts';
 import { action, order } from './sample.ts';
 

@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Reporter } from '../../agent/desk.ts';
+import type { Reporter } from '../../agent/desk/desk.ts';
 import type { Repaired } from '../../agent/engine/repair.ts';
 import { ArError } from '../../agent/errors.ts';
 import { createResultsLog, type ResultsLog } from '../../agent/observe/results-log.ts';
-import { createResultsReporter } from '../../agent/report-results.ts';
+import { createResultsReporter } from '../../agent/report/report-results.ts';
 import type { Origin, Request } from '../../agent/words.ts';
 import { action, instance, order } from './sample.ts';
 

@@ -3,13 +3,13 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ScriptDeclaration } from '../../agent/config/scripts.ts';
-import type { Desk, Reporter } from '../../agent/desk.ts';
+import type { Desk, Reporter } from '../../agent/desk/desk.ts';
+import { createScriptDesk } from '../../agent/desk/script-desk.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { ResponseDefinition } from '../../agent/policy/responses.ts';
 import type { ScriptServices } from '../../agent/script/bench.ts';
 import { createScripts } from '../../agent/script/find.ts';
 import { createTurns } from '../../agent/script/turns.ts';
-import { createScriptDesk } from '../../agent/script-desk.ts';
 import { endLeftovers } from '../../agent/system/leftovers.ts';
 import { createScriptRunner } from '../../agent/system/run-script.ts';
 import type { Instance, Order, Outcome, Request } from '../../agent/words.ts';

@@ -1,6 +1,6 @@
 /** Drivers whose effects stand among what others have: nothing of others is changed or taken back. */
 import { expect, test } from 'vitest';
-import { createDesk } from '../../agent/desk.ts';
+import { createDesk } from '../../agent/desk/desk.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { examine } from '../../agent/engine/examine.ts';
 import { difference } from '../../agent/engine/reconcile.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createDesk, type Desk } from '../../agent/desk.ts';
+import { createDesk, type Desk } from '../../agent/desk/desk.ts';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
 import type { Driver, WatchEvent } from '../../platform/driver.ts';

@@ -2,24 +2,24 @@
  * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
  * the journal. Work at one desk never waits for another.
  */
-import type { Driver, Watch, WatchEvent } from '../platform/driver.ts';
-import type { Step } from '../platform/step.ts';
-import type { Target } from '../platform/target.ts';
-import { pauseMs } from './engine/backoff.ts';
-import type { Carrier } from './engine/carry-out.ts';
-import { HeldElsewhere } from './engine/elsewhere.ts';
-import type { FlowsEnded } from './engine/flow-ender.ts';
-import { carryOutIntents, newlyMade } from './engine/intents.ts';
-import { createLane } from './engine/lane.ts';
-import { type Repaired, repair } from './engine/repair.ts';
-import { createTimetable } from './engine/timetable.ts';
-import { ArError } from './errors.ts';
-import { instanceKey } from './instance-key.ts';
-import type { Journal } from './journal/journal.ts';
+import type { Driver, Watch, WatchEvent } from '../../platform/driver.ts';
+import type { Step } from '../../platform/step.ts';
+import type { Target } from '../../platform/target.ts';
+import { pauseMs } from '../engine/backoff.ts';
+import type { Carrier } from '../engine/carry-out.ts';
+import { HeldElsewhere } from '../engine/elsewhere.ts';
+import type { FlowsEnded } from '../engine/flow-ender.ts';
+import { carryOutIntents, newlyMade } from '../engine/intents.ts';
+import { createLane } from '../engine/lane.ts';
+import { type Repaired, repair } from '../engine/repair.ts';
+import { createTimetable } from '../engine/timetable.ts';
+import { ArError } from '../errors.ts';
+import { instanceKey } from '../instance-key.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Decision } from '../policy/decide.ts';
+import { mergeEscalations } from '../policy/offenders.ts';
+import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
 import { type Plan, planEffect } from './plan.ts';
-import type { Decision } from './policy/decide.ts';
-import { mergeEscalations } from './policy/offenders.ts';
-import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from './words.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
 export interface Reporter {

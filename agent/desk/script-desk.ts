@@ -3,18 +3,19 @@
  * back by the same script when their time is over. Nobody can look whether a script's effect stands:
  * the journal alone says so, and what an agent before this one left unfinished is taken back.
  */
+
+import { HeldElsewhere, orElsewhere } from '../engine/elsewhere.ts';
+import { createLane } from '../engine/lane.ts';
+import { createTimetable } from '../engine/timetable.ts';
+import { ArError } from '../errors.ts';
+import { add, resume } from '../script/add.ts';
+import { type Bench, orderOf, type ScriptServices } from '../script/bench.ts';
+import { planScript } from '../script/dry-run.ts';
+import { recover } from '../script/recover.ts';
+import { fromSettings } from '../script/settings.ts';
+import { takeBack } from '../script/take-back.ts';
+import type { Action, Instance, Intent, Order, Outcome } from '../words.ts';
 import type { Desk, DeskStages } from './desk.ts';
-import { HeldElsewhere, orElsewhere } from './engine/elsewhere.ts';
-import { createLane } from './engine/lane.ts';
-import { createTimetable } from './engine/timetable.ts';
-import { ArError } from './errors.ts';
-import { add, resume } from './script/add.ts';
-import { type Bench, orderOf, type ScriptServices } from './script/bench.ts';
-import { planScript } from './script/dry-run.ts';
-import { recover } from './script/recover.ts';
-import { fromSettings } from './script/settings.ts';
-import { takeBack } from './script/take-back.ts';
-import type { Action, Instance, Intent, Order, Outcome } from './words.ts';
 
 /** What is written down together. */
 const batchSize = 1_000;

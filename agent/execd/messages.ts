@@ -1,11 +1,12 @@
 /** What is done with a message that a manager's agent sends for its execd. */
+
+import type { Composed } from '../compose.ts';
+import { ArError, describeError } from '../errors.ts';
+import { type ManagerQueue, parseDatagram } from '../intake/datagram.ts';
+import type { Log } from '../observe/log.ts';
+import type { Commands, Request } from '../words.ts';
 import type { ArConf } from './ar-conf.ts';
-import type { Composed } from './compose.ts';
-import { ArError, describeError } from './errors.ts';
-import { type ManagerQueue, parseDatagram } from './intake/datagram.ts';
-import type { Log } from './observe/log.ts';
 import type { RestartLock } from './restart-lock.ts';
-import type { Commands, Request } from './words.ts';
 
 export interface Messages {
   /** To be called before some messages: they are understood by what `ar.conf` says now. */

@@ -1,13 +1,13 @@
 /** Follows the file of alerts that the configuration names, and does what each of them sets off. */
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Composed } from './compose.ts';
-import { pauseMs } from './engine/backoff.ts';
-import { ArError, type ErrorCode } from './errors.ts';
-import { isAlert } from './intake/dialects/alert.ts';
-import { type Follower, follow, piecesInWork, type Taken } from './intake/follow/follow.ts';
-import type { Log } from './observe/log.ts';
+import type { Composed } from '../compose.ts';
+import { pauseMs } from '../engine/backoff.ts';
+import { ArError, type ErrorCode } from '../errors.ts';
+import { isAlert } from '../intake/dialects/alert.ts';
+import { type Follower, follow, piecesInWork, type Taken } from '../intake/follow/follow.ts';
+import type { Log } from '../observe/log.ts';
+import type { Request } from '../words.ts';
 import type { Triggering } from './triggering.ts';
-import type { Request } from './words.ts';
 
 interface FollowingOptions {
   readonly composed: Composed;

@@ -1,11 +1,11 @@
 /** What happens, as the results log has it. */
 import { isIP } from 'node:net';
-import type { Reporter } from './desk.ts';
-import { ArError, describeError } from './errors.ts';
-import type { Result, ResultsLog } from './observe/results-log.ts';
-import { iso } from './reply.ts';
+import type { Reporter } from '../desk/desk.ts';
+import { ArError, describeError } from '../errors.ts';
+import type { Result, ResultsLog } from '../observe/results-log.ts';
+import { iso } from '../reply.ts';
+import type { Action, Order, Origin, Request } from '../words.ts';
 import { hasExpired } from './report.ts';
-import type { Action, Order, Origin, Request } from './words.ts';
 
 /** The rules in scripts/wazuh that make alerts of this log. */
 const ownRules = { from: 119_800, to: 119_849, group: 'ar_exec' };

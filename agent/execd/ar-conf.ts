@@ -1,11 +1,11 @@
 /** Keeps up with `ar.conf`, which the manager writes anew whenever its commands change. */
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Composed } from './compose.ts';
-import { type ArConfEntry, arConfMark, parseArConf, readArConf } from './config/ar-conf.ts';
-import { defaultPaths } from './config/default-paths.ts';
-import type { Log } from './observe/log.ts';
-import type { ArConfLine } from './policy/commands.ts';
+import type { Composed } from '../compose.ts';
+import { type ArConfEntry, arConfMark, parseArConf, readArConf } from '../config/ar-conf.ts';
+import { defaultPaths } from '../config/default-paths.ts';
+import type { Log } from '../observe/log.ts';
+import type { ArConfLine } from '../policy/commands.ts';
 
 export interface ArConf {
   /** What names stand for here: of several executables the first that this machine has. */

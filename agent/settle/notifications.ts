@@ -1,11 +1,11 @@
 /** What the configuration's notifications mean: responses, and the settings of their one-shots. */
 import { hostname } from 'node:os';
-import type { Settings } from '../platform/driver.ts';
-import { oneShots } from '../platform/index.ts';
-import type { NotificationKind } from './config/notification-parts.ts';
-import type { Notification } from './config/notifications.ts';
-import { findResponse, type ResponseDefinition, responses } from './policy/responses.ts';
-import type { Instance } from './words.ts';
+import type { Settings } from '../../platform/driver.ts';
+import { oneShots } from '../../platform/index.ts';
+import type { NotificationKind } from '../config/notification-parts.ts';
+import type { Notification } from '../config/notifications.ts';
+import { findResponse, type ResponseDefinition, responses } from '../policy/responses.ts';
+import type { Instance } from '../words.ts';
 
 /** The one-shot of each kind. */
 const driverOf: Readonly<Record<NotificationKind, string>> = {

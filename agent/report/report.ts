@@ -1,9 +1,9 @@
-import type { Reporter } from './desk.ts';
-import { ArError, describeError } from './errors.ts';
-import type { Log } from './observe/log.ts';
-import type { ManagerLog } from './observe/manager-log.ts';
-import { iso } from './reply.ts';
-import type { Action, Order } from './words.ts';
+import type { Reporter } from '../desk/desk.ts';
+import { ArError, describeError } from '../errors.ts';
+import type { Log } from '../observe/log.ts';
+import type { ManagerLog } from '../observe/manager-log.ts';
+import { iso } from '../reply.ts';
+import type { Action, Order } from '../words.ts';
 
 /** Different ones; they can have numbers in them. */
 const troublesAtMost = 1_000;

@@ -1,6 +1,6 @@
 /** A place at which a socket is to be open. */
-import { describeError } from './errors.ts';
-import type { Log } from './observe/log.ts';
+import { describeError } from '../errors.ts';
+import type { Log } from '../observe/log.ts';
 
 export interface Post {
   /** Opens it, if it should be and is not; sees whether it is still reached by its name. */

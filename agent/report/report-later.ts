@@ -1,4 +1,4 @@
-import type { Reporter } from './desk.ts';
+import type { Reporter } from '../desk/desk.ts';
 
 /** A reply goes out before anything is told of it; the logs follow a few times a second. */
 const tellEveryMs = 200;

@@ -1,12 +1,12 @@
 /** What follows from an alert on this machine, as the configuration has it now. */
 import { hostname } from 'node:os';
-import type { Composed } from './compose.ts';
-import { defaultPaths } from './config/default-paths.ts';
-import type { Config } from './config/settings.ts';
-import { fromAlert, headOf } from './intake/dialects/alert.ts';
-import { type Identity, judge, timeoutOf } from './policy/triggers.ts';
-import { checkScriptFile } from './system/script-file.ts';
-import type { ActiveResponse, Request } from './words.ts';
+import type { Composed } from '../compose.ts';
+import { defaultPaths } from '../config/default-paths.ts';
+import type { Config } from '../config/settings.ts';
+import { fromAlert, headOf } from '../intake/dialects/alert.ts';
+import { type Identity, judge, timeoutOf } from '../policy/triggers.ts';
+import { checkScriptFile } from '../system/script-file.ts';
+import type { ActiveResponse, Request } from '../words.ts';
 
 /** A command that an alert does not run, and why, as the end of a sentence. */
 export interface PassedOver {

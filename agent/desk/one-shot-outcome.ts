@@ -1,8 +1,8 @@
 /** What a judgement of a one-shot means: for the journal, and for whoever asked. */
-import type { Judgement } from '../platform/driver.ts';
-import { pauseMs } from './engine/backoff.ts';
-import { ArError } from './errors.ts';
-import type { Action, Change, Order, Outcome } from './words.ts';
+import type { Judgement } from '../../platform/driver.ts';
+import { pauseMs } from '../engine/backoff.ts';
+import { ArError } from '../errors.ts';
+import type { Action, Change, Order, Outcome } from '../words.ts';
 
 export function changeOf(
   { id, attempts }: Action,

@@ -5,17 +5,17 @@
  * A live action with a `dueAt` waits for it; one without is being done. An agent that finds one of
  * these at its start does not know how far it came.
  */
-import type { Judgement, OneShot } from '../platform/driver.ts';
-import type { Runner, StepResult } from '../platform/step.ts';
+import type { Judgement, OneShot } from '../../platform/driver.ts';
+import type { Runner, StepResult } from '../../platform/step.ts';
+import { pauseMs } from '../engine/backoff.ts';
+import { createLane } from '../engine/lane.ts';
+import { createPace, intoRuns } from '../engine/pace.ts';
+import { createTimetable } from '../engine/timetable.ts';
+import { ArError } from '../errors.ts';
+import type { Action, Change, Instance, Order, Outcome } from '../words.ts';
 import type { Desk, DeskStages } from './desk.ts';
-import { pauseMs } from './engine/backoff.ts';
-import { createLane } from './engine/lane.ts';
-import { createPace, intoRuns } from './engine/pace.ts';
-import { createTimetable } from './engine/timetable.ts';
-import { ArError } from './errors.ts';
 import { asError, changeOf, orderOf, outcomeOf, waitingFor } from './one-shot-outcome.ts';
 import { planOneShot } from './plan.ts';
-import type { Action, Change, Instance, Order, Outcome } from './words.ts';
 
 /** What is written down, or begun, together. */
 const batchSize = 1_000;

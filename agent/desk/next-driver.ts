@@ -2,11 +2,12 @@
  * An order goes to one driver. When that one fails, and is known to hold nothing of it, it goes to the
  * next in order of preference: a new intent, which names that driver.
  */
+
+import { HeldElsewhere } from '../engine/elsewhere.ts';
+import { ArError, type ErrorCode } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Instance, Order, Outcome } from '../words.ts';
 import type { Desk, Reporter } from './desk.ts';
-import { HeldElsewhere } from './engine/elsewhere.ts';
-import { ArError, type ErrorCode } from './errors.ts';
-import type { Journal } from './journal/journal.ts';
-import type { Instance, Order, Outcome } from './words.ts';
 
 export interface Ways {
   readonly journal: Pick<Journal, 'holder'>;

@@ -1,12 +1,12 @@
-import type { Driver, Effect, OneShot } from '../platform/driver.ts';
-import type { ScriptStep, Step } from '../platform/step.ts';
-import type { Target } from '../platform/target.ts';
-import type { Carrier } from './engine/carry-out.ts';
-import { revertOf } from './engine/intents.ts';
-import { ArError } from './errors.ts';
-import type { Journal } from './journal/journal.ts';
-import type { Decision } from './policy/decide.ts';
-import type { Action, Request } from './words.ts';
+import type { Driver, Effect, OneShot } from '../../platform/driver.ts';
+import type { ScriptStep, Step } from '../../platform/step.ts';
+import type { Target } from '../../platform/target.ts';
+import type { Carrier } from '../engine/carry-out.ts';
+import { revertOf } from '../engine/intents.ts';
+import { ArError } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Decision } from '../policy/decide.ts';
+import type { Action, Request } from '../words.ts';
 
 /** What would be done, for `--dry-run`. */
 export interface Plan {

@@ -1,11 +1,11 @@
 /** The logs of what happened, for whoever runs the stages: the agent, or a command that needs none. */
 import { dirname, join } from 'node:path';
-import { defaultPaths } from './config/default-paths.ts';
-import type { Config } from './config/settings.ts';
-import type { Reporter } from './desk.ts';
-import type { Log } from './observe/log.ts';
-import { createManagerLog } from './observe/manager-log.ts';
-import { createResultsLog } from './observe/results-log.ts';
+import { defaultPaths } from '../config/default-paths.ts';
+import type { Config } from '../config/settings.ts';
+import type { Reporter } from '../desk/desk.ts';
+import type { Log } from '../observe/log.ts';
+import { createManagerLog } from '../observe/manager-log.ts';
+import { createResultsLog } from '../observe/results-log.ts';
 import { createReporter } from './report.ts';
 import { createResultsReporter } from './report-results.ts';
 

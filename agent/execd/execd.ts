@@ -3,21 +3,21 @@
  * manager's agent hands on what the manager asks for.
  */
 import { join } from 'node:path';
+import type { Composed } from '../compose.ts';
+import { answerCom } from '../intake/com.ts';
+import { createComServer } from '../intake/com-socket.ts';
+import type { ManagerQueue } from '../intake/datagram.ts';
+import { createQueue, type Queue } from '../intake/queue.ts';
+import type { Log } from '../observe/log.ts';
+import { adoptDatagramSocket, openDatagramSocket } from '../system/datagram-socket.ts';
+import { sendersOf } from '../system/manager-processes.ts';
+import { openServer } from '../system/manager-socket.ts';
+import type { PassedSocket } from '../system/passed-sockets.ts';
+import type { Commands } from '../words.ts';
 import type { ArConf } from './ar-conf.ts';
-import type { Composed } from './compose.ts';
-import { createMessages } from './execd-messages.ts';
-import { createPost, type Opened, type PostStatus, type Trouble } from './execd-post.ts';
-import { answerCom } from './intake/com.ts';
-import { createComServer } from './intake/com-socket.ts';
-import type { ManagerQueue } from './intake/datagram.ts';
-import { createQueue, type Queue } from './intake/queue.ts';
-import type { Log } from './observe/log.ts';
+import { createMessages } from './messages.ts';
+import { createPost, type Opened, type PostStatus, type Trouble } from './post.ts';
 import { createRestartLock } from './restart-lock.ts';
-import { adoptDatagramSocket, openDatagramSocket } from './system/datagram-socket.ts';
-import { sendersOf } from './system/manager-processes.ts';
-import { openServer } from './system/manager-socket.ts';
-import type { PassedSocket } from './system/passed-sockets.ts';
-import type { Commands } from './words.ts';
 
 export interface Execd {
   /** What `status` tells of it; undefined when nobody's place is taken. */

@@ -1,6 +1,6 @@
-import { ownTable } from '../platform/bsd/pf-commands.ts';
-import type { Settings } from '../platform/driver.ts';
-import type { Config } from './config/settings.ts';
+import { ownTable } from '../../platform/bsd/pf-commands.ts';
+import type { Settings } from '../../platform/driver.ts';
+import type { Config } from '../config/settings.ts';
 import { notificationSettings } from './notifications.ts';
 
 /** What the configuration says of each driver's settings; what it leaves out has its default. */

@@ -1,6 +1,6 @@
-import { drivers } from '../platform/index.ts';
+import { drivers } from '../../platform/index.ts';
+import { responses } from '../policy/responses.ts';
 import { notifyingNames } from './notifications.ts';
-import { responses } from './policy/responses.ts';
 
 /** The names that a configuration may use. */
 export const knownNames = {

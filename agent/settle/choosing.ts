@@ -1,8 +1,8 @@
-import type { Target } from '../platform/target.ts';
-import { isHost } from '../platform/target.ts';
-import type { Choice } from './engine/choose.ts';
-import type { Chosen } from './flow.ts';
-import type { Instance } from './words.ts';
+import type { Target } from '../../platform/target.ts';
+import { isHost } from '../../platform/target.ts';
+import type { Choice } from '../engine/choose.ts';
+import type { Chosen } from '../flow.ts';
+import type { Instance } from '../words.ts';
 
 /** Answers which driver carries out what; every answer there is was made at the start. */
 export interface Choosing {

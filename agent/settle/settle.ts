@@ -1,19 +1,19 @@
 /** What a configuration comes to on this machine. It is made anew when the configuration is. */
-import type { Driver, DriverKind, OneShotKind, Usability } from '../platform/driver.ts';
-import { kindsOn } from '../platform/index.ts';
-import type { Runner } from '../platform/step.ts';
-import type { System } from '../platform/system.ts';
+import type { Driver, DriverKind, OneShotKind, Usability } from '../../platform/driver.ts';
+import { kindsOn } from '../../platform/index.ts';
+import type { Runner } from '../../platform/step.ts';
+import type { System } from '../../platform/system.ts';
+import { createEndpoints } from '../config/notification-secrets.ts';
+import type { Config } from '../config/settings.ts';
+import { type Choice, choose } from '../engine/choose.ts';
+import { createGuard, type Guard, type Protected } from '../policy/guard.ts';
+import { findResponse, type ResponseDefinition, responses } from '../policy/responses.ts';
+import { createGateways } from '../system/gateways.ts';
+import { createEssentials } from '../system/machine.ts';
+import type { Endpoints, Instance } from '../words.ts';
 import { type Choosing, createChoosing } from './choosing.ts';
-import { createEndpoints } from './config/notification-secrets.ts';
-import type { Config } from './config/settings.ts';
 import { driverSettings } from './driver-settings.ts';
-import { type Choice, choose } from './engine/choose.ts';
 import { configuredResponses } from './notifications.ts';
-import { createGuard, type Guard, type Protected } from './policy/guard.ts';
-import { findResponse, type ResponseDefinition, responses } from './policy/responses.ts';
-import { createGateways } from './system/gateways.ts';
-import { createEssentials } from './system/machine.ts';
-import type { Endpoints, Instance } from './words.ts';
 
 /** A driver or one-shot: what its probe said, and how it would be set up. */
 export interface Probed {
