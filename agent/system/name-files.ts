@@ -118,7 +118,10 @@ async function makeFolder(path: string, above: string): Promise<void> {
   }
 }
 
-/** The bit that marks it is there from the first moment; the umask does not touch it. */
+/**
+ * The bit that marks it is there from the first moment, and the umask does not touch it; but open(2) of
+ * the BSDs and macOS leaves it out (S_ISTXT in kern_openat), so that there it comes with the chmod.
+ */
 async function makeFile(file: string): Promise<void> {
   let handle: FileHandle;
   try {
