@@ -26,7 +26,9 @@ export function commandText({ node, file }: Extract<Program, { kind: 'module' }>
   return `#!/bin/sh
 # The name that this was called by says what is asked for, as with the executable.
 unset NODE_OPTIONS NODE_PATH
-AR_EXEC_CALLED="$0" exec ${quoted(node)} ${quoted(file)} "$@"
+AR_EXEC_CALLED="$0"
+export AR_EXEC_CALLED
+exec ${quoted(node)} ${quoted(file)} "$@"
 `;
 }
 
