@@ -85,7 +85,9 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       },
     },
     essentials: () => settled.essentials(),
-    define: (request) => settled.define(request.response) ?? scripts.define(request),
+    define: (request) =>
+      settled.define(request.response) ??
+      scripts.define(request, settled.foreign(request.response)),
     decide: (request, definition, essential) =>
       decide(request, { definition, guard: settled.guard, essential, newName: randomUUID }),
     escalation: (request, decision) => escalationOf(request, decision, settled.config),

@@ -1,5 +1,6 @@
 import { blockFile } from './any/block-file.ts';
 import { hostsDeny } from './any/hosts-deny.ts';
+import { restartAgent } from './any/restart-agent.ts';
 import { accountBsd } from './bsd/account.ts';
 import { hostsAllow } from './bsd/hosts-allow.ts';
 import { ipfw } from './bsd/ipfw.ts';
@@ -19,7 +20,6 @@ import { killProcess } from './linux/kill-process.ts';
 import { nftables } from './linux/nftables.ts';
 import { nftablesSet } from './linux/nftables-set.ts';
 import { quarantine } from './linux/quarantine.ts';
-import { restartAgent } from './linux/restart-agent.ts';
 import { routeNull } from './linux/route-null.ts';
 import { accountMacos } from './macos/account.ts';
 import { mail } from './notify/mail.ts';

@@ -18,8 +18,11 @@ const eachAtOnce = 4;
 
 export interface ScriptParts {
   readonly services: ScriptServices;
-  /** The script that a name stands for. Throws `response-unknown`, and what Scripts.define throws. */
-  define(request: Request): Promise<ResponseDefinition>;
+  /**
+   * The script that a name stands for, or `otherwise` where there is none. Throws `response-unknown`,
+   * and what Scripts.define throws.
+   */
+  define(request: Request, otherwise?: ResponseDefinition): Promise<ResponseDefinition>;
 }
 
 /**
@@ -59,10 +62,11 @@ export function createScriptParts(
       },
       endLeftovers,
     },
-    define: async (request) => {
+    define: async (request, otherwise) => {
       const { folder, scripts } = scriptsNow();
       const found = await scripts.define(request);
       if (found !== undefined) return found;
+      if (otherwise !== undefined) return otherwise;
       const builtIn = responses.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
       const known = [...builtIn, ...(await scripts.names())];
       const also = ` Or an executable file in ${folder}.`;

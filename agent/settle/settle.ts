@@ -33,8 +33,10 @@ export interface Settled extends Choosing {
   readonly endpoints: Endpoints;
   /** What the machine must not cut off now; at once, if that is known freshly. */
   essentials(): readonly Protected[] | Promise<readonly Protected[]>;
-  /** The configured or built-in response that a name stands for. */
+  /** The configured or built-in response that a name stands for, if it is one for this system. */
   define(name: string): ResponseDefinition | undefined;
+  /** One that is built in, and for other systems. */
+  foreign(name: string): ResponseDefinition | undefined;
   /** Whether connections that stand are ended when a driver has made an effect. */
   endsFlows(driver: Driver): boolean;
 }
@@ -58,6 +60,8 @@ export async function settle(
   );
   const choosing = createChoosing(chosen, probes);
   const configured = configuredResponses(config.notifications);
+  const isForHere = ({ drivers }: ResponseDefinition): boolean =>
+    drivers.some((name) => kinds.some((kind) => kind.name === name));
   return {
     config,
     probes,
@@ -74,7 +78,14 @@ export async function settle(
     }),
     endpoints: createEndpoints(config.notifications),
     essentials: createEssentials(config.managers, now, createGateways(system, run)),
-    define: (name) => configured.get(name) ?? findResponse(name),
+    define: (name) => {
+      const found = configured.get(name) ?? findResponse(name);
+      return found !== undefined && isForHere(found) ? found : undefined;
+    },
+    foreign: (name) => {
+      const found = findResponse(name);
+      return found === undefined || isForHere(found) ? undefined : found;
+    },
     endsFlows: ({ traits }) =>
       config.establishedConnections === 'end' ||
       (config.establishedConnections === 'auto' && traits.leavesFlows === true),

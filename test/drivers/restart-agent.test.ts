@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRunner } from '../../agent/system/runner.ts';
 import type { Settings } from '../../platform/driver.ts';
-import { restartAgent } from '../../platform/linux/restart-agent.ts';
+import { restartAgent } from '../../platform/any/restart-agent.ts';
 import type { Step, StepResult } from '../../platform/step.ts';
 import { failed, said, show } from './show.ts';
 

@@ -345,6 +345,15 @@ open("wcs.txt", "a").write(event["command"] + " " + event["source"]["ip"] + "\\n
     });
   });
 
+  test('by the name of a response that is for other systems', async () => {
+    await write('pf', '#!/bin/sh\nread -r line; echo "$line" > pf.txt\n');
+    const { ask } = await start();
+    expect(await ask(alert('pf0'))).toMatchObject({ state: 'done', driver: 'script' });
+    expect(JSON.parse(await read('pf.txt'))).toMatchObject({ command: 'add' });
+    await unlink(join(base, 'active-response', 'bin', 'pf'));
+    expect(await ask(alert('pf0'))).toMatchObject({ code: 'driver-unavailable' });
+  });
+
   test('a deleted script cannot take back what it did; it can be forgotten', async () => {
     await write('gone', '#!/bin/sh\nexit 0\n');
     const { ask } = await start();

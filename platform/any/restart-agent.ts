@@ -8,6 +8,7 @@
  */
 import type { Judgement, OneShot, OneShotKind, Settings, Usability } from '../driver.ts';
 import type { CommandStep, Step, StepResult } from '../step.ts';
+import { everyUnix } from '../system.ts';
 
 const defaultHome = '/var/ossec';
 /**
@@ -37,7 +38,7 @@ export const restartAgent: OneShotKind = {
   defaults: { home: defaultHome },
   about: {
     add: "restarts the manager's agent, if its configuration loads",
-    systems: ['Linux'],
+    systems: everyUnix,
     options: ['manager_home'],
   },
   make: (settings: Settings): OneShot => {
