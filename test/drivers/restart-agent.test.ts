@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRunner } from '../../agent/system/runner.ts';
-import type { Settings } from '../../platform/driver.ts';
 import { restartAgent } from '../../platform/any/restart-agent.ts';
+import type { Settings } from '../../platform/driver.ts';
 import type { Step, StepResult } from '../../platform/step.ts';
 import { failed, said, show } from './show.ts';
 
