@@ -10,6 +10,7 @@ import type { ManagerQueue } from '../intake/datagram.ts';
 import { createQueue, type Queue } from '../intake/queue.ts';
 import type { Log } from '../observe/log.ts';
 import { adoptDatagramSocket, openDatagramSocket } from '../system/datagram-socket.ts';
+import { type Unpacked, uncompress, unmerge } from '../system/incoming.ts';
 import { sendersOf } from '../system/manager-processes.ts';
 import { openServer } from '../system/manager-socket.ts';
 import type { PassedSocket } from '../system/passed-sockets.ts';
@@ -51,6 +52,7 @@ const queuePaths = {
   wazuh5: 'queue/sockets/execq',
 } as const;
 const comPath = 'queue/sockets/com';
+const incomingPath = 'var/incoming';
 /** Of messages that wait; each is in memory some times more while it is worked on. */
 const queueBytes = 64 * 1024 * 1024;
 
@@ -75,7 +77,7 @@ export async function startExecd(options: ExecdOptions): Promise<Execd> {
     open: (path) => openQueue({ path, passed, queue, managerHome }),
     log,
   });
-  const answer = (request: string): string =>
+  const answer = (request: string): string | Promise<string> =>
     answerCom(request, {
       manager,
       config: () => {
@@ -87,7 +89,11 @@ export async function startExecd(options: ExecdOptions): Promise<Execd> {
         lock.lock(seconds);
         log.info({ seconds }, "restarts of the manager's agent are locked");
       },
-      onRefused: (command) => log.warn({ command }, 'request not done: ar-exec does not have it'),
+      unpack: async (command, names) => {
+        const came = await unpackIncoming(join(managerHome, incomingPath), command, names);
+        if (came !== 'done') log.warn({ command, names, came }, 'a file could not be unpacked');
+        return came;
+      },
     });
   const onTrouble = (what: string): void => log.warn({ what }, 'request socket');
   const com = createPost({
@@ -116,6 +122,15 @@ export async function startExecd(options: ExecdOptions): Promise<Execd> {
       await queue.handedOver();
     },
   };
+}
+
+async function unpackIncoming(
+  folder: string,
+  command: 'unmerge' | 'uncompress',
+  [first = '', second = '']: readonly string[],
+): Promise<Unpacked> {
+  const work = command === 'unmerge' ? unmerge(folder, first) : uncompress(folder, first, second);
+  return work.catch(() => 'unreadable' as const);
 }
 
 interface QueueToOpen {

@@ -5,7 +5,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 
 export interface ComOptions {
-  answer(request: string): string;
+  /** Never rejects. */
+  answer(request: string): string | Promise<string>;
   onTrouble(what: string): void;
   /** How long a peer may take with its request, or to read the answer. Default 5 s. */
   readonly patienceMs?: number;
@@ -47,7 +48,11 @@ function serve(socket: Socket, { answer, onTrouble, patienceMs }: ComOptions): v
     }
     if (received.length < headerBytes + length) return;
     socket.removeAllListeners('data').resume();
-    socket.end(frame(answer(textOf(received.subarray(headerBytes, headerBytes + length)))));
+    // From here on it is for us to be quick.
+    clearTimeout(timer);
+    void Promise.resolve(answer(textOf(received.subarray(headerBytes, headerBytes + length)))).then(
+      (text) => socket.end(frame(text)),
+    );
   });
 }
 

@@ -13,14 +13,18 @@ export interface ComServices {
   restart(): void;
   /** Keeps it from being restarted for so many seconds. */
   lockRestart(seconds: number): void;
-  /** A request was not carried out though upstream would. */
-  onRefused(request: string): void;
+  /** Unpacks a file of an upgrade; see system/incoming.ts. */
+  unpack(command: 'unmerge' | 'uncompress', names: readonly string[]): Promise<Unpacked>;
 }
+
+/** What came of unpacking a file. */
+type Unpacked = 'done' | 'bad-name' | 'no-source' | 'no-target' | 'unreadable';
 
 /** execd.max_restart_lock of upstream's internal options: 600 seconds. */
 const longestLockSeconds = 600;
 
-export function answerCom(request: string, services: ComServices): string {
+/** The answers that need time come later. */
+export function answerCom(request: string, services: ComServices): string | Promise<string> {
   const space = request.indexOf(' ');
   const command = space === -1 ? request : request.slice(0, space);
   const rest = space === -1 ? undefined : request.slice(space + 1);
@@ -69,15 +73,40 @@ function lock(given: string | undefined, { lockRestart }: ComServices): string {
   return 'ok ';
 }
 
-/**
- * These prepared an upgrade of the agent with Wazuh 3; since then its own module does that (Wazuh
- * source: wazuh_modules/agent_upgrade). They write files by a stranger's names, and are refused.
- */
-function unpack(command: string, rest: string | undefined, services: ComServices): string {
+const unpacked = {
+  unmerge: {
+    done: 'ok ',
+    'bad-name': 'err Invalid file name',
+    'no-source': 'err Cannot unmerge file',
+    'no-target': 'err Cannot unmerge file',
+    unreadable: 'err Cannot unmerge file',
+  },
+  uncompress: {
+    done: 'ok ',
+    'bad-name': 'err Invalid file name',
+    'no-source': 'err Unable to open source',
+    'no-target': 'err Unable to open target',
+    unreadable: 'err Unable to read source',
+  },
+} as const;
+
+/** Prepares an upgrade of the manager's agent (WPK). */
+function unpack(
+  command: 'unmerge' | 'uncompress',
+  rest: string | undefined,
+  services: ComServices,
+): string | Promise<string> {
   if (rest === undefined) return `err WCOM ${command} needs arguments`;
-  if (command === 'uncompress' && !rest.includes(' ')) return 'err Too few commands';
-  services.onRefused(command);
-  const names = command === 'uncompress' ? rest.split(' ') : [rest];
-  if (names.some((name) => name.includes('..'))) return 'err Invalid file name';
-  return command === 'unmerge' ? 'err Cannot unmerge file' : 'err Unable to open source';
+  const space = rest.indexOf(' ');
+  if (command === 'unmerge') return unpackNow(command, [rest], services);
+  if (space === -1) return 'err Too few commands';
+  return unpackNow(command, [rest.slice(0, space), rest.slice(space + 1)], services);
+}
+
+async function unpackNow(
+  command: 'unmerge' | 'uncompress',
+  names: readonly string[],
+  services: ComServices,
+): Promise<string> {
+  return unpacked[command][await services.unpack(command, names)];
 }

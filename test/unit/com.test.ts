@@ -14,7 +14,7 @@ function services(over: Partial<ComServices> = {}) {
     config: () => ({ disabled: false, repeatedOffenderSeconds: [] as number[] }),
     restart: vi.fn<() => void>(),
     lockRestart: vi.fn<(seconds: number) => void>(),
-    onRefused: vi.fn<(request: string) => void>(),
+    unpack: vi.fn<ComServices['unpack']>(async () => 'done'),
     ...over,
   };
 }
@@ -35,14 +35,14 @@ describe('answers of the request socket', () => {
     ['lock_restart -2', 'err Invalid timeout'],
     ['lock_restart', 'err Invalid timeout'],
     ['unmerge', 'err WCOM unmerge needs arguments'],
-    ['unmerge ../x', 'err Invalid file name'],
+    ['unmerge x', 'ok '],
     ['uncompress', 'err WCOM uncompress needs arguments'],
     ['uncompress a', 'err Too few commands'],
-    ['uncompress ../a b', 'err Invalid file name'],
+    ['uncompress a b', 'ok '],
     ['check', 'err Unrecognized command'],
     ['', 'err Unrecognized command'],
-  ])('to %j', (request, answer) => {
-    expect(answerCom(request, services())).toBe(answer);
+  ])('to %j', async (request, answer) => {
+    expect(await answerCom(request, services())).toBe(answer);
   });
 
   it('say what repeated offenders get in minutes, and that responses are turned off', () => {
@@ -73,12 +73,19 @@ describe('answers of the request socket', () => {
     expect(own.lockRestart).toHaveBeenCalledExactlyOnceWith(seconds);
   });
 
-  it('says who asks for something that is not there', () => {
-    const onRefused = vi.fn<(request: string) => void>();
-    const own = services({ onRefused });
-    expect(answerCom('unmerge x', own)).toBe('err Cannot unmerge file');
-    expect(answerCom('uncompress x y', own)).toBe('err Unable to open source');
-    expect(onRefused.mock.calls).toEqual([['unmerge'], ['uncompress']]);
+  it.each([
+    ['unmerge x', 'bad-name', 'err Invalid file name'],
+    ['unmerge x', 'no-source', 'err Cannot unmerge file'],
+    ['unmerge x', 'unreadable', 'err Cannot unmerge file'],
+    ['uncompress x y', 'bad-name', 'err Invalid file name'],
+    ['uncompress x y', 'no-source', 'err Unable to open source'],
+    ['uncompress x y', 'no-target', 'err Unable to open target'],
+    ['uncompress x y', 'unreadable', 'err Unable to read source'],
+  ] as const)('say what came of unpacking: %s, %s', async (request, came, answer) => {
+    const unpack = vi.fn<ComServices['unpack']>(async () => came);
+    expect(await answerCom(request, services({ unpack }))).toBe(answer);
+    const [command, ...names] = request.split(' ');
+    expect(unpack).toHaveBeenCalledExactlyOnceWith(command, names);
   });
 });
 
