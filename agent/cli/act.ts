@@ -5,7 +5,6 @@ import { ArError } from '../errors.ts';
 import type { OutcomeReply } from '../reply.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
 import { print, printJson, remark } from './output.ts';
-import { showSteps } from './steps.ts';
 import { left, moment } from './time.ts';
 
 export interface ActFlags extends CommonFlags {
@@ -91,6 +90,7 @@ function common(parser: Argv) {
 async function act(verb: 'add' | 'delete', flags: ActFlags): Promise<void> {
   const request = toRequest(verb, flags);
   if (flags.dryRun) {
+    const { showSteps } = await import('./steps.ts');
     await showSteps(flags, request);
     return;
   }

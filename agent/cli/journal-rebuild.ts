@@ -2,7 +2,6 @@ import { rename } from 'node:fs/promises';
 import type { CommandModule } from 'yargs';
 import { defaultPaths } from '../config/default-paths.ts';
 import { ArError } from '../errors.ts';
-import { journalFile, openDatabase } from '../journal/open.ts';
 import { describeAction } from '../reply.ts';
 import type { CommonFlags } from './agent.ts';
 import { print, printJson } from './output.ts';
@@ -25,7 +24,7 @@ export const journalCommand: CommandModule<object, RebuildFlags> = {
       .example('$0 journal rebuild', '') as never,
   handler: async (flags) => {
     const state = flags.state ?? defaultPaths().stateFolder;
-    refuseUsable(state, flags.force);
+    await refuseUsable(state, flags.force);
     const aside = await putAside(state);
     const { withStages } = await import('./direct.ts');
     const adopted = await withStages(flags, async ({ flow, journal }) => {
@@ -41,7 +40,8 @@ export const journalCommand: CommandModule<object, RebuildFlags> = {
 };
 
 /** A journal that an agent has open is never put aside: the agent would go on with it, unseen. */
-function refuseUsable(state: string, force: boolean): void {
+async function refuseUsable(state: string, force: boolean): Promise<void> {
+  const { journalFile, openDatabase } = await import('../journal/open.ts');
   const replaceable = force ? ['journal-damaged', 'journal-newer'] : ['journal-damaged'];
   try {
     openDatabase(state).database.close();
@@ -59,6 +59,7 @@ function refuseUsable(state: string, force: boolean): void {
 
 /** The files of the journal, renamed: nothing of it is lost. */
 async function putAside(state: string): Promise<string[]> {
+  const { journalFile } = await import('../journal/open.ts');
   const suffix = `damaged-${new Date().toISOString().replaceAll(':', '')}`;
   const moved: string[] = [];
   for (const ending of ['', '-wal', '-shm']) {

@@ -7,7 +7,6 @@ import type { Done } from '../service/carry-out.ts';
 import { changeText } from '../service/change.ts';
 import type { PfLine } from '../service/plan.ts';
 import type { Planned, ServiceWish } from '../service/service.ts';
-import { createRunner } from '../system/runner.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 import { oneLine, print, printJson, remark } from './output.ts';
 
@@ -46,7 +45,7 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
       .example('$0 service install --pf yes', 'on FreeBSD and OpenBSD, where pf is used')
       .example('$0 service remove', 'configuration, journal and logs stay') as never,
   handler: async (flags) => {
-    const wish = wishOf(flags);
+    const wish = await wishOf(flags);
     const { install, remove } = await import('../service/service.ts');
     const planned = await (flags.what === 'install' ? install(wish) : remove(wish));
     if (flags.dryRun) show(flags, planned);
@@ -54,7 +53,7 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
   },
 };
 
-function wishOf(flags: ServiceFlags): ServiceWish {
+async function wishOf(flags: ServiceFlags): Promise<ServiceWish> {
   const root = flags.root.replace(/\/+$/, '') || '/';
   const system = systemOf(flags, root);
   if (root === '/' && !flags.dryRun && process.getuid?.() !== 0) {
@@ -65,6 +64,7 @@ function wishOf(flags: ServiceFlags): ServiceWish {
     );
   }
   const { config } = placesOf(flags);
+  const { createRunner } = await import('../system/runner.ts');
   return {
     system,
     root,
