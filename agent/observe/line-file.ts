@@ -16,8 +16,11 @@ export interface LineFile {
 
 /** Records are joined to writes of about this many characters. */
 const writeLength = 65_536;
-/** So many characters wait for a disk that does not take them; what is more is lost, and told. */
-const waitingAtMost = 16 * 1_048_576;
+/**
+ * So many characters wait for a disk that does not take them, or that has not come to them in a burst;
+ * what is more is lost, and told. 20,000 responses at once are some 50 million characters.
+ */
+const waitingAtMost = { refused: 16 * 1_048_576, burst: 64 * 1_048_576 };
 const pausesMs = [1_000, 2_000, 5_000, 10_000, 30_000];
 
 const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
@@ -119,7 +122,8 @@ export function createLineFile(file: string, onTrouble: (error: unknown) => void
 
   return {
     append: (record) => {
-      if (waitingLength + record.length > waitingAtMost) {
+      const limit = failures === 0 ? waitingAtMost.burst : waitingAtMost.refused;
+      if (waitingLength + record.length > limit) {
         lost += 1;
         return;
       }

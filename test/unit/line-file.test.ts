@@ -76,7 +76,8 @@ describe('a file of lines', () => {
   test('keeps no more than it has room for, and says how many are lost', async () => {
     await mkdir(file);
     const megabyte = `${'x'.repeat(1_048_575)}\n`;
-    for (let index = 0; index < 20; index += 1) lines.append(megabyte);
+    await add(megabyte);
+    for (let index = 1; index < 20; index += 1) lines.append(megabyte);
     await lines.flush();
     await rm(file, { recursive: true });
     await lines.flush();
@@ -87,6 +88,14 @@ describe('a file of lines', () => {
     ]);
     await add('goes on\n');
     expect(readFileSync(file, 'utf8').endsWith('goes on\n')).toBe(true);
+  });
+
+  test('has more room for a burst that the disk takes', async () => {
+    const megabyte = `${'x'.repeat(1_048_575)}\n`;
+    for (let index = 0; index < 60; index += 1) lines.append(megabyte);
+    await lines.flush();
+    expect(statSync(file).size).toBe(60 * 1_048_576);
+    expect(troubles).toEqual([]);
   });
 
   test('tries again by itself', async () => {
