@@ -52,12 +52,12 @@ describe('answers of the request socket', () => {
     );
   });
 
-  it.each(['restart', 'restart-wazuh', 'reload'])('has the agent restarted: %s', (request) => {
+  it.each(['restart', 'restart-wazuh', 'reload'])('has the agent restarted: %s', async (request) => {
     const own = services();
-    answerCom(request, own);
+    await answerCom(request, own);
     expect(own.restart).toHaveBeenCalledOnce();
     const five = services({ manager: 'wazuh5' });
-    expect(answerCom(request, five)).toBe('err Unrecognized command');
+    expect(await answerCom(request, five)).toBe('err Unrecognized command');
     expect(five.restart).not.toHaveBeenCalled();
   });
 
@@ -67,9 +67,9 @@ describe('answers of the request socket', () => {
     ['lock_restart 9999', 600],
     ['lock_restart 0', 0],
     ['lock_restart soon', 0],
-  ])('keeps the agent from being restarted: %s', (request, seconds) => {
+  ])('keeps the agent from being restarted: %s', async (request, seconds) => {
     const own = services();
-    answerCom(request, own);
+    await answerCom(request, own);
     expect(own.lockRestart).toHaveBeenCalledExactlyOnceWith(seconds);
   });
 
