@@ -52,14 +52,17 @@ describe('answers of the request socket', () => {
     );
   });
 
-  it.each(['restart', 'restart-wazuh', 'reload'])('has the agent restarted: %s', async (request) => {
-    const own = services();
-    await answerCom(request, own);
-    expect(own.restart).toHaveBeenCalledOnce();
-    const five = services({ manager: 'wazuh5' });
-    expect(await answerCom(request, five)).toBe('err Unrecognized command');
-    expect(five.restart).not.toHaveBeenCalled();
-  });
+  it.each(['restart', 'restart-wazuh', 'reload'])(
+    'has the agent restarted: %s',
+    async (request) => {
+      const own = services();
+      await answerCom(request, own);
+      expect(own.restart).toHaveBeenCalledOnce();
+      const five = services({ manager: 'wazuh5' });
+      expect(await answerCom(request, five)).toBe('err Unrecognized command');
+      expect(five.restart).not.toHaveBeenCalled();
+    },
+  );
 
   it.each([
     ['lock_restart 5', 5],
