@@ -3,9 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Composed, compose } from '../../agent/compose.ts';
-import { readConfig } from '../../agent/config/read.ts';
-import { knownNames } from '../../agent/settle/known-names.ts';
+import type { Composed } from '../../agent/compose.ts';
 import type { Request } from '../../agent/words.ts';
 import type { System } from '../../platform/system.ts';
 import {
@@ -14,6 +12,7 @@ import {
   type MacAccounts,
   macAccounts,
 } from '../sim/account-machine.ts';
+import { askSimAgent, startSimAgent, stopSimAgent } from '../sim/agent.ts';
 import type { SimSystem } from '../sim/simulator.ts';
 
 const systems = [
@@ -24,8 +23,6 @@ const systems = [
   ['openbsd76', 'openbsd', 'usermod -Z, password and shell'],
   ['macos14', 'darwin', 'pwpolicy'],
 ] as const satisfies (readonly [SimSystem, System, string])[];
-
-const report = { refused: () => {}, outcome: () => {}, repaired: () => {}, trouble: () => {} };
 
 /** The state of alice, as far as it is any tool's business. */
 const bsd = ({ entry }: BsdAccounts) => {
@@ -43,23 +40,11 @@ describe.each(systems)('on %s', (simulated, system, how) => {
 
   const alice = () => ('entry' in machine ? bsd(machine) : mac(machine));
   const start = async (settings = ''): Promise<void> => {
-    const text = `<ossec_config><ar-exec>${settings}</ar-exec></ossec_config>`;
-    const { config } = readConfig(text, 'f', knownNames);
-    const adornments = { runner: () => machine.run };
-    agent = await compose({ config, state, report, system, adornments });
-    await agent.flow.recover({ adopt: agent.journal.isNew });
+    agent = await startSimAgent({ system, state, run: machine.run, settings });
   };
-  const stop = async (): Promise<void> => {
-    await agent.flow.stop({ revert: false });
-    agent.journal.close();
-  };
+  const stop = () => stopSimAgent(agent);
   const ask = (verb: Request['verb'], user: string) =>
-    agent.flow.accept({
-      verb,
-      response: 'disable-account',
-      user,
-      origin: { dialect: 'native' },
-    } as Request);
+    askSimAgent(agent, { verb, response: 'disable-account', user });
 
   beforeEach(async () => {
     machine = system === 'darwin' ? macAccounts() : bsdAccounts(simulated);

@@ -3,12 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Composed, compose } from '../../agent/compose.ts';
-import { readConfig } from '../../agent/config/read.ts';
-import { knownNames } from '../../agent/settle/known-names.ts';
+import type { Composed } from '../../agent/compose.ts';
 import type { Request } from '../../agent/words.ts';
-import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
+import { askSimAgent, startSimAgent, stepsOf, stopSimAgent } from '../sim/agent.ts';
 import { simulate as id } from '../sim/id.ts';
 import { simulate as ipfw } from '../sim/ipfw.ts';
 import { simulate as netstat } from '../sim/netstat.ts';
@@ -22,34 +20,16 @@ let machine: QuickMachine;
 let state: string;
 let agent: Composed;
 
-const configured = (text: string) =>
-  readConfig(`<ossec_config><ar-exec>${text}</ar-exec></ossec_config>`, 'f', knownNames).config;
-
-const report = {
-  refused: () => {},
-  outcome: () => {},
-  repaired: () => {},
-  trouble: () => {},
-};
-
-const run: Runner = async (step) =>
-  step.kind === 'command'
-    ? machine.run(step)
-    : { failure: 'io', stdout: '', stderr: `no ${step.kind} here` };
+const run = stepsOf(() => machine.run, 'command');
 
 async function start(system: System, settings = ''): Promise<void> {
-  const config = configured(settings);
-  agent = await compose({ config, state, report, system, adornments: { runner: () => run } });
-  await agent.flow.recover({ adopt: agent.journal.isNew });
+  agent = await startSimAgent({ system, state, run, settings });
 }
 
-async function stop(): Promise<void> {
-  await agent.flow.stop({ revert: false });
-  agent.journal.close();
-}
+const stop = () => stopSimAgent(agent);
 
 const ask = (verb: Request['verb'], srcip: string, response: string) =>
-  agent.flow.accept({ verb, response, srcip, origin: { dialect: 'native' } } as Request);
+  askSimAgent(agent, { verb, response, srcip });
 
 const lines = (...argv: readonly string[]) => machine.call(argv).stdout.split('\n').filter(Boolean);
 

@@ -3,13 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Composed, compose } from '../../agent/compose.ts';
-import { readConfig } from '../../agent/config/read.ts';
+import type { Composed } from '../../agent/compose.ts';
 import type { FlowsEnded } from '../../agent/engine/flow-ender.ts';
-import { knownNames } from '../../agent/settle/known-names.ts';
 import type { Request } from '../../agent/words.ts';
-import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
+import { askSimAgent, startSimAgent, stepsOf, stopSimAgent } from '../sim/agent.ts';
 import type { PfState } from '../sim/pf-world.ts';
 import { createPfMachine, dumpPf, ownAnchor, type PfMachine, type PfSystem } from './pf-machine.ts';
 import { show } from './show.ts';
@@ -20,8 +18,6 @@ const systems = [
   ['openbsd76', 'openbsd'],
   ['macos14', 'darwin'],
 ] as const satisfies (readonly [PfSystem, System])[];
-
-const { config } = readConfig('<ossec_config></ossec_config>', 'f', knownNames);
 
 const established = { proto: 'tcp', ended: 'ESTABLISHED:ESTABLISHED' } as const;
 const states: readonly PfState[] = [
@@ -60,39 +56,12 @@ describe.each(systems)('on %s', (simulated, system) => {
     await machine.close();
   });
 
-  const run: Runner = async (step) =>
-    ['command', 'pf-reference', 'read-file'].includes(step.kind)
-      ? machine.run(step)
-      : { failure: 'io', stdout: '', stderr: `no ${step.kind} here` };
-  const start = async () => {
-    const composed = await compose({
-      config,
-      state,
-      system,
-      report: {
-        refused: () => {},
-        outcome: () => {},
-        repaired: () => {},
-        trouble: () => {},
-        flowsEnded: (result) => ended.resolve(result),
-      },
-      adornments: { runner: () => run },
-    });
-    await composed.flow.recover({ adopt: composed.journal.isNew });
-    return composed;
-  };
-  const stop = async () => {
-    await agent.flow.stop({ revert: false });
-    agent.journal.close();
-  };
-  const ask = (verb: Request['verb'], srcip: string, more: object = {}) =>
-    agent.flow.accept({
-      verb,
-      response: 'firewall-drop',
-      srcip,
-      origin: { dialect: 'native' },
-      ...more,
-    } as Request);
+  const run = stepsOf(() => machine.run, 'command', 'pf-reference', 'read-file');
+  const flowsEnded = (result: FlowsEnded) => ended.resolve(result);
+  const start = () => startSimAgent({ system, state, run, flowsEnded });
+  const stop = () => stopSimAgent(agent);
+  const ask = (verb: Request['verb'], srcip: string, more: Partial<Request> = {}) =>
+    askSimAgent(agent, { verb, response: 'firewall-drop', srcip, ...more });
   const blocked = () => machine.pf.anchors[anchor]?.tables['ar_exec']?.entries ?? [];
 
   test('a block is made, ends connections, is kept through a restart, and taken back', async () => {

@@ -3,30 +3,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Composed, compose } from '../../agent/compose.ts';
-import { readConfig } from '../../agent/config/read.ts';
-import { knownNames } from '../../agent/settle/known-names.ts';
+import type { Composed } from '../../agent/compose.ts';
 import type { Request } from '../../agent/words.ts';
-import type { Runner } from '../../platform/step.ts';
-import type { System } from '../../platform/system.ts';
+import { askSimAgent, startSimAgent, stepsOf, stopSimAgent } from '../sim/agent.ts';
 import { simulate as id } from '../sim/id.ts';
 import { simulate as netstat } from '../sim/netstat.ts';
 import { createQuickMachine, type QuickMachine } from '../sim/quick-machine.ts';
 import { simulate as route } from '../sim/route.ts';
-import type { SimSystem } from '../sim/simulator.ts';
+import { simSystems } from '../sim/simulator.ts';
 
-const systems = [
-  ['freebsd13', 'freebsd'],
-  ['freebsd15', 'freebsd'],
-  ['openbsd76', 'openbsd'],
-  ['netbsd10', 'netbsd'],
-  ['dragonfly6', 'dragonfly'],
-  ['macos14', 'darwin'],
-] as const satisfies (readonly [SimSystem, System])[];
-
-const { config } = readConfig('<ossec_config></ossec_config>', 'f', knownNames);
-
-describe.each(systems)('on %s', (simulated, system) => {
+describe.each(simSystems)('on %s', (simulated, system) => {
   let machine: QuickMachine;
   let state: string;
   let agent: Composed;
@@ -42,33 +28,11 @@ describe.each(systems)('on %s', (simulated, system) => {
   });
 
   /** Files are not its business: no other driver can be used here. */
-  const run: Runner = async (step) =>
-    step.kind === 'command'
-      ? machine.run(step)
-      : { failure: 'io', stdout: '', stderr: `no ${step.kind} here` };
-  const report = {
-    refused: () => {},
-    outcome: () => {},
-    repaired: () => {},
-    trouble: () => {},
-  };
-  const start = async () => {
-    const composed = await compose({
-      config,
-      state,
-      report,
-      system,
-      adornments: { runner: () => run },
-    });
-    await composed.flow.recover({ adopt: composed.journal.isNew });
-    return composed;
-  };
-  const stop = async () => {
-    await agent.flow.stop({ revert: false });
-    agent.journal.close();
-  };
+  const run = stepsOf(() => machine.run, 'command');
+  const start = () => startSimAgent({ system, state, run });
+  const stop = () => stopSimAgent(agent);
   const ask = (verb: Request['verb'], srcip: string, response = 'route-null') =>
-    agent.flow.accept({ verb, response, srcip, origin: { dialect: 'native' } } as Request);
+    askSimAgent(agent, { verb, response, srcip });
   const blackholes = () =>
     (machine.parts['routes'] as { target: string; flags: string[] }[])
       .filter(({ flags }) => flags.includes('BLACKHOLE'))

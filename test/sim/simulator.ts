@@ -4,6 +4,8 @@
  * real one (test/fixtures/transcripts), and refusing whatever it does not know.
  */
 
+import type { System } from '../../platform/system.ts';
+
 /** Systems whose tools differ in what they print or take. */
 export type SimSystem =
   | 'freebsd13'
@@ -12,6 +14,16 @@ export type SimSystem =
   | 'netbsd10'
   | 'dragonfly6'
   | 'macos14';
+
+/** Every one of them, and what Node calls the system that it is. */
+export const simSystems = [
+  ['freebsd13', 'freebsd'],
+  ['freebsd15', 'freebsd'],
+  ['openbsd76', 'openbsd'],
+  ['netbsd10', 'netbsd'],
+  ['dragonfly6', 'dragonfly'],
+  ['macos14', 'darwin'],
+] as const satisfies (readonly [SimSystem, System])[];
 
 /** How it fails on purpose. A tool is named by its file name. */
 export interface Switches {

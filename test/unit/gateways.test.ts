@@ -2,21 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { createGateways } from '../../agent/system/gateways.ts';
 import { createEssentials } from '../../agent/system/machine.ts';
 import type { Runner } from '../../platform/step.ts';
-import type { System } from '../../platform/system.ts';
 import { createQuickMachine } from '../sim/quick-machine.ts';
 import { simulate as route } from '../sim/route.ts';
-import type { SimSystem } from '../sim/simulator.ts';
+import { simSystems } from '../sim/simulator.ts';
 
-const systems = [
-  ['freebsd13', 'freebsd'],
-  ['freebsd15', 'freebsd'],
-  ['openbsd76', 'openbsd'],
-  ['netbsd10', 'netbsd'],
-  ['dragonfly6', 'dragonfly'],
-  ['macos14', 'darwin'],
-] as const satisfies (readonly [SimSystem, System])[];
-
-describe.each(systems)('the default gateways on %s', (simulated, system) => {
+describe.each(simSystems)('the default gateways on %s', (simulated, system) => {
   const six = { target: '::/0', gateway: 'fe80::1', flags: ['UP', 'GATEWAY'], dev: 'em0' };
   const withSix = () => {
     const machine = createQuickMachine(simulated, { route });
