@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { defaultPaths } from '../agent/config/default-paths.ts';
 import { newsyslogLines, serviceText } from '../agent/service/files.ts';
 import { layoutOf, usualNode } from '../agent/service/layout.ts';
-import type { System } from '../platform/system.ts';
+import type { Unix } from '../platform/system.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -17,13 +17,13 @@ export const command = 'npm run docs';
 
 /** Path → text. DragonFly BSD has the script of FreeBSD. */
 export function serviceFiles(): ReadonlyMap<string, string> {
-  const of = (system: System, node: string | undefined = usualNode[system]) =>
+  const of = (system: Unix, node: string | undefined = usualNode[system]) =>
     layoutOf(
       system,
       defaultPaths(system, () => false),
       node,
     );
-  const rotation = (system: System) =>
+  const rotation = (system: Unix) =>
     `${newsyslogLines(of(system), { folder: '/var/log/ar-exec' }).join('\n')}\n`;
   return new Map([
     ['scripts/rc.d/freebsd/ar_exec', serviceText(of('freebsd'))],

@@ -1,9 +1,9 @@
 /** The steps of disabling accounts. agent/system/ carries them out. */
 
-import type { System } from './system.ts';
+import type { Unix } from './system.ts';
 
 /** A system that keeps accounts in its own way; where a step names none, they are as on Linux. */
-export type AccountSystem = Exclude<System, 'linux'>;
+export type AccountSystem = Exclude<Unix, 'linux'>;
 
 /** Reads the accounts of this machine's own files; `stdout` is an Accounts as JSON, without any hash. */
 export interface ReadAccountsStep {

@@ -78,6 +78,7 @@ const flows: Readonly<Record<System, PlanFlows>> = {
   darwin: planStatesByAddress,
   netbsd: () => nothingToEnd,
   dragonfly: () => nothingToEnd,
+  win32: () => nothingToEnd,
 };
 
 const nothingToEnd = {

@@ -6,15 +6,25 @@ export const systems = {
   netbsd: 'NetBSD',
   dragonfly: 'DragonFly BSD',
   darwin: 'macOS',
+  win32: 'Windows',
 } as const;
 
 export type System = keyof typeof systems;
 
+/** Those with a root account, file modes and signals. */
+export type Unix = Exclude<System, 'win32'>;
+
+export const unixSystems: readonly Unix[] = Object.keys(systems).filter(isSystem).filter(isUnix);
+
 /** Every system with a shell and root; for what is made of files and the network alone. */
-export const everyUnix: readonly string[] = Object.values(systems);
+export const everyUnix: readonly string[] = unixSystems.map((system) => systems[system]);
 
 export function isSystem(name: string): name is System {
   return Object.hasOwn(systems, name);
+}
+
+export function isUnix(system: System): system is Unix {
+  return system !== 'win32';
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import type { CommandModule } from 'yargs';
-import { isSystem, type System, systems } from '../../platform/system.ts';
+import { isSystem, isUnix, type System, systems, type Unix } from '../../platform/system.ts';
 import { currentSystem } from '../config/default-paths.ts';
 import { ArError } from '../errors.ts';
 import type { Done } from '../service/carry-out.ts';
@@ -79,7 +79,17 @@ async function wishOf(flags: ServiceFlags): Promise<ServiceWish> {
 }
 
 /** Another system's files on this machine would only be in the way. */
-function systemOf({ system, dryRun }: ServiceFlags, root: string): System {
+function systemOf(flags: ServiceFlags, root: string): Unix {
+  const system = chosenSystem(flags, root);
+  if (isUnix(system)) return system;
+  throw new ArError(
+    'usage-invalid',
+    `ar-exec does not make itself a service of ${systems[system]} yet`,
+    'Start "ar-exec run" at the start of the machine.',
+  );
+}
+
+function chosenSystem({ system, dryRun }: ServiceFlags, root: string): System {
   const here = currentSystem();
   if (system === undefined || system === here || !isSystem(system)) return here;
   if (root !== '/' || dryRun) return system;

@@ -53,6 +53,13 @@ const places: Readonly<Record<System, Places>> = {
     managerHome: '/Library/Ossec',
     blockFolder: '/Library/Application Support/ar-exec/ipblock',
   },
+  win32: {
+    settings: 'C:/ProgramData/ar-exec',
+    state: 'C:/ProgramData/ar-exec/state',
+    run: '//./pipe',
+    managerHome: 'C:/Program Files (x86)/ossec-agent',
+    blockFolder: 'C:/ProgramData/ar-exec/ipblock',
+  },
 };
 
 /** Where pkgsrc keeps configurations; it counts where it is. */

@@ -1,6 +1,6 @@
 /** What there is to say about the folders that the agent writes to. */
 import type { Finding } from '../../platform/driver.ts';
-import type { System } from '../../platform/system.ts';
+import type { System, Unix } from '../../platform/system.ts';
 
 /** What was found at a path; agent/system/place.ts looks. */
 export interface Place {
@@ -120,7 +120,7 @@ export function logFindings(what: string, file: string, folder: Place): Finding[
 }
 
 /** How a group is made: groupadd(8), pw(8), dseditgroup(8). */
-const makingGroups: Readonly<Record<System, string>> = {
+const makingGroups: Readonly<Record<Unix, string>> = {
   linux: 'groupadd --system',
   freebsd: 'pw groupadd',
   dragonfly: 'pw groupadd',
@@ -131,7 +131,8 @@ const makingGroups: Readonly<Record<System, string>> = {
 
 /** The group that may use the socket. */
 export function groupFindings(group: string, exists: boolean, system: System = 'linux'): Finding[] {
-  if (exists) return [];
+  // Access to a pipe of Windows is not by such a group.
+  if (exists || system === 'win32') return [];
   return [
     {
       id: 'socket-group-absent',

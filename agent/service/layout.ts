@@ -1,5 +1,5 @@
 /** Where the parts of an installation lie, system by system. */
-import type { System } from '../../platform/system.ts';
+import type { Unix } from '../../platform/system.ts';
 
 /** How the program is started. */
 export type Program =
@@ -13,7 +13,7 @@ export type Program =
     };
 
 export interface Layout {
-  readonly system: System;
+  readonly system: Unix;
   readonly program: Program;
   /** The unit, rc.d script or property list. */
   readonly serviceFile: string;
@@ -40,7 +40,7 @@ interface Folders {
 }
 
 /** FreeBSD's newsyslog.conf includes what is in that folder, and macOS' what is in its own. */
-const folders: Readonly<Record<System, Folders>> = {
+const folders: Readonly<Record<Unix, Folders>> = {
   linux: {
     module: '/usr/local/lib/ar-exec',
     commands: '/usr/local/bin',
@@ -85,7 +85,7 @@ const folders: Readonly<Record<System, Folders>> = {
 };
 
 /** Where a system's packages put Node. */
-export const usualNode: Readonly<Record<System, string>> = {
+export const usualNode: Readonly<Record<Unix, string>> = {
   linux: '/usr/bin/node',
   freebsd: '/usr/local/bin/node',
   dragonfly: '/usr/local/bin/node',
@@ -101,7 +101,7 @@ export interface Paths {
 }
 
 /** `node` runs the program; absent: the program is an executable. */
-export function layoutOf(system: System, paths: Paths, node?: string): Layout {
+export function layoutOf(system: Unix, paths: Paths, node?: string): Layout {
   const { module, commands, serviceFile, rotation } = folders[system];
   const command = `${commands}/ar-exec`;
   return {

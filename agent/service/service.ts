@@ -4,7 +4,7 @@ import { access, realpath } from 'node:fs/promises';
 import { isSea } from 'node:sea';
 import { ownTable } from '../../platform/bsd/pf-commands.ts';
 import type { Runner } from '../../platform/step.ts';
-import type { System } from '../../platform/system.ts';
+import type { Unix } from '../../platform/system.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { loadConfig } from '../config/load.ts';
 import { ArError } from '../errors.ts';
@@ -16,7 +16,7 @@ import { type PfLine, planInstall, planRemove } from './plan.ts';
 import { checkTrusted, findLogs, findPf } from './situation.ts';
 
 export interface ServiceWish {
-  readonly system: System;
+  readonly system: Unix;
   /** Ends without a slash, or is `/`. */
   readonly root: string;
   /** The file that becomes the program; absent: what runs now. */

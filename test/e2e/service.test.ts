@@ -10,7 +10,7 @@ import { commandText, serviceText } from '../../agent/service/files.ts';
 import { layoutOf } from '../../agent/service/layout.ts';
 import { install, remove, type ServiceWish } from '../../agent/service/service.ts';
 import type { Step, StepResult } from '../../platform/step.ts';
-import { type System, systems } from '../../platform/system.ts';
+import { type Unix, unixSystems } from '../../platform/system.ts';
 
 const bundle = resolve('build/out/ar-exec.mjs');
 let root: string;
@@ -36,7 +36,7 @@ const files = async () =>
 const cli = (...words: string[]) =>
   execa(process.execPath, [bundle, 'service', ...words, '--root', root], { reject: false });
 
-describe.each(Object.keys(systems) as System[])('%s, in a folder', (system) => {
+describe.each(unixSystems)('%s, in a folder', (system) => {
   const own = ['/etc/rc.conf', '/etc/newsyslog.conf', '/etc/pf.conf'];
 
   test('what is installed is there once, and gone when it is removed', async () => {
@@ -92,7 +92,7 @@ describe('a machine, its commands played', () => {
     ran.push(line);
     return { ...nothing, ...says(line) };
   };
-  const wish = (system: System, more: Partial<ServiceWish> = {}): ServiceWish => ({
+  const wish = (system: Unix, more: Partial<ServiceWish> = {}): ServiceWish => ({
     system,
     root,
     program: bundle,

@@ -9,10 +9,10 @@ import { layoutOf, usualNode } from '../../agent/service/layout.ts';
 import { withLines } from '../../agent/service/lines.ts';
 import { planInstall, planRemove } from '../../agent/service/plan.ts';
 import { command, serviceFiles } from '../../build/service-files.ts';
-import { type System, systems } from '../../platform/system.ts';
+import { type Unix, unixSystems } from '../../platform/system.ts';
 
-const names = Object.keys(systems) as System[];
-const layout = (system: System) =>
+const names = unixSystems;
+const layout = (system: Unix) =>
   layoutOf(
     system,
     defaultPaths(system, () => false),
@@ -147,7 +147,7 @@ describe('lines of ours in a file', () => {
 });
 
 describe('what is planned', () => {
-  const wish = (system: System) => ({
+  const wish = (system: Unix) => ({
     layout: layout(system),
     from: '/tmp/ar-exec.mjs',
     logs: { folder: '/var/log/ar-exec' },
@@ -157,7 +157,7 @@ describe('what is planned', () => {
   const texts = (changes: ReturnType<typeof planInstall>) =>
     changes.flatMap((change) => (change.kind === 'run' ? [changeText(change)] : []));
 
-  test.each<[System, string[], string[]]>([
+  test.each<[Unix, string[], string[]]>([
     [
       'linux',
       [
