@@ -42,6 +42,7 @@ export const errorCodes = {
   'driver-failed': exitStatus.notEnforced,
   'driver-timeout': exitStatus.notEnforced,
   'service-failed': exitStatus.notEnforced,
+  'self-test-impossible': exitStatus.notEnforced,
   'limit-connections': exitStatus.busy,
   'limit-pending': exitStatus.busy,
   'limit-actions': exitStatus.busy,

@@ -9,6 +9,7 @@ import { journalCommand } from './journal-rebuild.ts';
 import { listCommand } from './list.ts';
 import { Ended, printFailure } from './output.ts';
 import { runCommand } from './run.ts';
+import { selfTestCommand } from './self-test.ts';
 import { serviceCommand } from './service.ts';
 import { statusCommand } from './status.ts';
 
@@ -21,6 +22,7 @@ export const commands = [
   listCommand,
   statusCommand,
   doctorCommand,
+  selfTestCommand,
   configCommand,
   journalCommand,
   serviceCommand,

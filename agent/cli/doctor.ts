@@ -3,7 +3,7 @@ import type { Finding } from '../../platform/driver.ts';
 import type { DriverState, Report, ResponseState } from '../doctor/report.ts';
 import { exitStatus } from '../errors.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
-import { Ended, oneLine, print, printJson, table } from './output.ts';
+import { clip, Ended, oneLine, print, printJson, table } from './output.ts';
 
 export const doctorCommand: CommandModule<object, CommonFlags> = {
   command: 'doctor',
@@ -38,11 +38,6 @@ function describe(report: Report): string {
 
 function driverRow({ driver, usable, why, install }: DriverState): string[] {
   return [driver, usable ? 'yes' : 'no', clip(oneLine(why)), install ?? ''];
-}
-
-/** The findings have the whole of it. */
-function clip(text: string): string {
-  return text.length > 72 ? `${text.slice(0, 71)}…` : text;
 }
 
 function responseRow(one: ResponseState): string[] {

@@ -45,6 +45,11 @@ export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
 }
 
+/** The last cell of a row: the whole of it is in what `--json` prints. */
+export function clip(text: string): string {
+  return text.length > 72 ? `${text.slice(0, 71)}…` : text;
+}
+
 /** Rows as columns that line up, under their headings. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) =>
