@@ -18,6 +18,7 @@ export default defineConfig({
       project('crash', 2, alone),
       project('e2e', 3, alone),
       project('compat', 4, alone),
+      project('torture', 5, alone),
     ],
   },
 });

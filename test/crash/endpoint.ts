@@ -79,6 +79,8 @@ export interface Endpoint {
   /** Waits until the tools that it started have ended too. */
   calm(): Promise<void>;
   kill(): Promise<void>;
+  /** The agent's process, and what runs beside it that was not there before. */
+  processes(): Promise<{ readonly agent: number; readonly others: readonly number[] }>;
   stop(): Promise<void>;
   /** Live actions as the agent lists them. */
   list(): Promise<readonly ActionReply[]>;
@@ -138,6 +140,11 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
       agent?.child.kill('SIGKILL');
       await agent?.ended;
     },
+    processes: async () => {
+      const pid = agent?.child.pid ?? 0;
+      const others = (await processes()).map(Number).filter((one) => one !== pid);
+      return { agent: pid, others };
+    },
     stop: async () => {
       agent?.child.kill('SIGTERM');
       const { exitCode } = (await agent?.ended) ?? {};
@@ -172,7 +179,11 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
   return endpoint;
 }
 
-function configuration(folder: string, { config, bus }: Facility): string {
+/** The agent's configuration, in `ar-exec.conf` of the folder. */
+export function configuration(
+  folder: string,
+  { config, bus }: Pick<Facility, 'config' | 'bus'>,
+): string {
   return `<ossec_config><ar-exec>
     <hosts_deny_file>${join(folder, 'hosts.deny')}</hosts_deny_file>
     <block_folder>${join(folder, 'ipblock')}</block_folder>

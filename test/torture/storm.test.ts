@@ -1,0 +1,230 @@
+/**
+ * A storm of additions, deletions and ends over all Linux drivers at once, in which the agent, the
+ * tools that it runs, or both are killed at any moment. After every restart journal and machine agree
+ * and what was promised is true; at the end nothing of ours is left, and what is not ours was not touched.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { ActionReply } from '../../agent/reply.ts';
+import { createEndpoint, type Endpoint, type Reply } from '../crash/endpoint.ts';
+import { openPeer, type Peer } from '../e2e/peer.ts';
+import { requires } from '../requirements.ts';
+import { amount, createChance, isLong, keepFigures, patienceMs, shareMs } from './course.ts';
+import { createEverything, type Field, fields, manners, nameOf } from './everything.ts';
+import { createLedger, type Request } from './ledger.ts';
+
+/** The long form goes on until it has these, or its time is over. */
+const wantedKills = amount(30, 1_200);
+const longestLifeMs = 10_000;
+/** What is being ended or was not mended at once is looked at again this long. */
+const settlingMs = 60_000;
+/** Effects come and go by themselves around these moments. */
+const edgeMs = 2_500;
+
+const everything = createEverything();
+const { facility } = everything;
+
+requires(
+  'root',
+  'namespaces',
+  'ip',
+  ...facility.needs,
+)('a storm with kills in it', () => {
+  test('loses nothing, leaves nothing, touches nothing else', {
+    timeout: patienceMs('storm', 300_000),
+  }, async () => {
+    const chance = createChance('storm');
+    const ledger = createLedger();
+    const kills = { agent: 0, tool: 0, both: 0 };
+    const counts = { lives: 0, asked: 0, answered: 0, refused: 0, compared: 0, longestStartMs: 0 };
+    const total = () => kills.agent + kills.tool + kills.both;
+    const endpoint = await createEndpoint(facility);
+    const began = performance.now();
+    const timeIsOver = () => isLong && performance.now() - began > shareMs('storm');
+    try {
+      const planted = await endpoint.dump();
+      while (total() < wantedKills && !timeIsOver()) {
+        // Another way to do the same; what is held stays the business of its driver.
+        await everything.configure(chance.one(manners));
+        const startedAt = performance.now();
+        await endpoint.start();
+        counts.longestStartMs = Math.max(counts.longestStartMs, performance.now() - startedAt);
+        counts.lives += 1;
+        counts.compared += await agree(endpoint);
+        expect(ledger.broken(await endpoint.list(), Date.now())).toEqual([]);
+        if (counts.lives % 10 === 1) {
+          expect(facility.foreign(await endpoint.dump())).toBe(facility.foreign(planted));
+        }
+        await storm(endpoint);
+      }
+      await everything.configure(manners[0] ?? '');
+      await endpoint.start();
+      await agree(endpoint);
+      expect(ledger.broken(await endpoint.list(), Date.now())).toEqual([]);
+      await everythingEnds(endpoint);
+      await endpoint.stop();
+      expect(await endpoint.dump()).toBe(planted);
+      expect([...(await everything.standing()).keys()]).toEqual([]);
+      const states = new Set(endpoint.journal().map(({ state }) => state));
+      expect(states.isSubsetOf(new Set(['reverted', 'failed']))).toBe(true);
+    } finally {
+      await keepFigures('storm', {
+        kills: total(),
+        ...Object.fromEntries(Object.entries(kills).map(([what, n]) => [`kills of ${what}`, n])),
+        ...counts,
+        longestStartMs: Math.round(counts.longestStartMs),
+        promises: ledger.promises(),
+        minutes: Math.round((performance.now() - began) / 6_000) / 10,
+      });
+      await endpoint.close();
+    }
+
+    /** Asks without end, and kills in between: tools some times, then the agent, or both. */
+    async function storm(endpoint: Endpoint): Promise<void> {
+      let over = false;
+      const peers = await Promise.all(fields.map(() => openPeer(everything.socket())));
+      const asking = askOn(peers, () => over);
+      // A moment counts in what was done by then, however slow the machine is just now.
+      const enough = counts.answered + chance.below(250);
+      const deadline = performance.now() + longestLifeMs;
+      while (counts.answered < enough && performance.now() < deadline) {
+        await pause(chance.below(60));
+        if (chance.below(2) === 1) kills.tool += await killTools(endpoint, 1);
+      }
+      await pause(chance.below(40));
+      const withTools = chance.below(2) === 1;
+      if (withTools) {
+        const { agent, others } = await endpoint.processes();
+        for (const pid of [agent, ...others]) kill(pid);
+      }
+      await endpoint.kill();
+      kills[withTools ? 'both' : 'agent'] += 1;
+      over = true;
+      for (const peer of peers) peer.close();
+      await asking;
+    }
+
+    async function killTools(endpoint: Endpoint, most: number): Promise<number> {
+      const { others } = await endpoint.processes();
+      return chance.shuffled(others).slice(0, most).filter(kill).length;
+    }
+
+    /** Replies come in the order of the requests, so each response has a connection of its own. */
+    async function askOn(peers: readonly Peer[], isOver: () => boolean): Promise<void> {
+      const waiting: Promise<void>[] = [];
+      while (!isOver()) {
+        for (let left = 1 + chance.below(12); left > 0; left -= 1) {
+          const { place, ...request } = draw();
+          const answered = ledger.asked(request);
+          counts.asked += 1;
+          waiting.push(
+            (peers[place] as Peer).ask(messageOf(request)).then(
+              (reply) => {
+                counts.answered += 1;
+                if (reply['ok'] !== true) counts.refused += 1;
+                answered(reply as unknown as Reply);
+              },
+              () => {},
+            ),
+          );
+        }
+        await pause(5 + chance.below(30));
+      }
+      await Promise.all(waiting);
+    }
+
+    function draw(): Request & { readonly place: number } {
+      const sum = fields.reduce((all, { weight }) => all + weight, 0);
+      let at = chance.fraction() * sum;
+      let place = 0;
+      while (place < fields.length - 1 && at >= (fields[place]?.weight ?? 0)) {
+        at -= fields[place]?.weight ?? 0;
+        place += 1;
+      }
+      const { response, targets } = fields[place] as Field;
+      const command = chance.below(10) < 6 ? 'add' : 'delete';
+      const seconds = chance.one([1, 1, 2, 3, 5, 600, 0]);
+      const timeoutSeconds = seconds === 0 ? undefined : seconds;
+      return { place, command, response, target: chance.one(targets), timeoutSeconds };
+    }
+  });
+});
+
+function messageOf({ command, response, target, timeoutSeconds }: Request): object {
+  const member = fields.find((one) => one.response === response)?.member ?? '';
+  return { command, response, [member]: target, ...(command === 'add' ? { timeoutSeconds } : {}) };
+}
+
+function kill(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGKILL');
+  } catch {
+    // It had ended.
+    return false;
+  }
+}
+
+/** Every live action stands, once; nothing else of ours does. Returns how many were compared. */
+async function agree(endpoint: Endpoint): Promise<number> {
+  const deadline = performance.now() + settlingMs;
+  for (;;) {
+    const before = await endpoint.list();
+    const standing = await everything.standing();
+    const after = await endpoint.list();
+    const wrong = disagreements(before, standing, after);
+    if (wrong.length === 0) return before.length;
+    // What a tool that was killed left to do is done within its pauses; what is wrong stays wrong.
+    const unfinished = after.some(({ state }) => state !== 'active');
+    if (!unfinished || performance.now() > deadline) expect(wrong).toEqual([]);
+    await pause(100);
+  }
+}
+
+function disagreements(
+  before: readonly ActionReply[],
+  standing: ReadonlyMap<string, number>,
+  after: readonly ActionReply[],
+): string[] {
+  const wrong: string[] = [];
+  const now = Date.now();
+  const ids = (actions: readonly ActionReply[]) => new Set(actions.map(({ action }) => action));
+  const [earlier, later] = [ids(before), ids(after)];
+  const explained = new Set<string>();
+  for (const one of [...before, ...after]) {
+    const { action, response, target, state, until, trouble } = one;
+    const name = nameOf(response, target);
+    explained.add(name);
+    const ends = until === null ? Number.POSITIVE_INFINITY : Date.parse(until);
+    if (!earlier.has(action) || !later.has(action) || Math.abs(ends - now) < edgeMs) continue;
+    const times = standing.get(name) ?? 0;
+    if (ends < now) wrong.push(`${name} is over and still ${state}`);
+    else if (state !== 'active') wrong.push(`${name} is ${state}: ${trouble}`);
+    // A script that was killed may have done nothing; nobody can look.
+    else if (times !== 1 && !(response === 'mark.sh' && trouble !== undefined)) {
+      wrong.push(`${name} is active, and stands ${times} times`);
+    }
+  }
+  for (const [name, times] of standing) {
+    if (!explained.has(name)) wrong.push(`${name} stands ${times} times, and nobody owns it`);
+  }
+  return [...new Set(wrong)];
+}
+
+/** All that has an end comes to it by itself; the rest is deleted. */
+async function everythingEnds(endpoint: Endpoint): Promise<void> {
+  const deadline = performance.now() + settlingMs;
+  for (;;) {
+    const live = await endpoint.list();
+    const soon = Date.now() + 30_000;
+    const ending = live.filter(({ until }) => until !== null && Date.parse(until) < soon);
+    if (ending.length === 0) break;
+    if (performance.now() > deadline) expect(ending).toEqual([]);
+    await pause(100);
+  }
+  for (let tries = 0; (await endpoint.list()).length > 0; tries += 1) {
+    expect(tries).toBeLessThan(20);
+    for (const { response, target } of await endpoint.list()) {
+      await endpoint.ask(messageOf({ command: 'delete', response, target }));
+    }
+  }
+}
