@@ -19,7 +19,7 @@ const minutes = Number(process.env['AR_EXEC_TORTURE_MINUTES'] ?? 0);
 /** Whether there are minutes to spend. */
 export const isLong = minutes > 0;
 
-export const seed = Number(process.env['AR_EXEC_TORTURE_SEED'] ?? randomInt(2 ** 31));
+const seed = Number(process.env['AR_EXEC_TORTURE_SEED'] ?? randomInt(2 ** 31));
 
 /** How much of a long run each torture may take, in hundredths of the whole; together at most 100. */
 const shares = {

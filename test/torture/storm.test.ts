@@ -3,11 +3,12 @@
  * tools that it runs, or both are killed at any moment. After every restart journal and machine agree
  * and what was promised is true; at the end nothing of ours is left, and what is not ours was not touched.
  */
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { ActionReply } from '../../agent/reply.ts';
 import { createEndpoint, type Endpoint, type Reply } from '../crash/endpoint.ts';
-import { openPeer, type Peer } from '../e2e/peer.ts';
 import { requires } from '../requirements.ts';
 import { amount, createChance, isLong, keepFigures, patienceMs, shareMs } from './course.ts';
 import { createEverything, type Field, fields, manners, nameOf } from './everything.ts';
@@ -55,6 +56,7 @@ requires(
         if (counts.lives % 10 === 1) {
           expect(facility.foreign(await endpoint.dump())).toBe(facility.foreign(planted));
         }
+        if (isLong) tell();
         await storm(endpoint);
       }
       await everything.configure(manners[0] ?? '');
@@ -65,8 +67,9 @@ requires(
       await endpoint.stop();
       expect(await endpoint.dump()).toBe(planted);
       expect([...(await everything.standing()).keys()]).toEqual([]);
-      const states = new Set(endpoint.journal().map(({ state }) => state));
-      expect(states.isSubsetOf(new Set(['reverted', 'failed']))).toBe(true);
+      // A script that was asked twice at a time did once what both wanted: the second is done.
+      const over = new Set(['reverted', 'failed', 'done']);
+      expect(endpoint.journal().filter(({ state }) => !over.has(state))).toEqual([]);
     } finally {
       await keepFigures('storm', {
         kills: total(),
@@ -79,10 +82,16 @@ requires(
       await endpoint.close();
     }
 
+    /** How far it is, for whoever waits. */
+    function tell(): void {
+      const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+      process.stdout.write(`storm: ${total()} kills in ${minutes} minutes\n`);
+    }
+
     /** Asks without end, and kills in between: tools some times, then the agent, or both. */
     async function storm(endpoint: Endpoint): Promise<void> {
       let over = false;
-      const peers = await Promise.all(fields.map(() => openPeer(everything.socket())));
+      const peers = fields.map(() => openLine(everything.socket()));
       const asking = askOn(peers, () => over);
       // A moment counts in what was done by then, however slow the machine is just now.
       const enough = counts.answered + chance.below(250);
@@ -110,27 +119,20 @@ requires(
     }
 
     /** Replies come in the order of the requests, so each response has a connection of its own. */
-    async function askOn(peers: readonly Peer[], isOver: () => boolean): Promise<void> {
-      const waiting: Promise<void>[] = [];
+    async function askOn(peers: readonly Line[], isOver: () => boolean): Promise<void> {
       while (!isOver()) {
         for (let left = 1 + chance.below(12); left > 0; left -= 1) {
           const { place, ...request } = draw();
           const answered = ledger.asked(request);
           counts.asked += 1;
-          waiting.push(
-            (peers[place] as Peer).ask(messageOf(request)).then(
-              (reply) => {
-                counts.answered += 1;
-                if (reply['ok'] !== true) counts.refused += 1;
-                answered(reply as unknown as Reply);
-              },
-              () => {},
-            ),
-          );
+          (peers[place] as Line).ask(messageOf(request), (reply) => {
+            counts.answered += 1;
+            if (!reply.ok) counts.refused += 1;
+            answered(reply);
+          });
         }
         await pause(5 + chance.below(30));
       }
-      await Promise.all(waiting);
     }
 
     function draw(): Request & { readonly place: number } {
@@ -149,6 +151,29 @@ requires(
     }
   });
 });
+
+interface Line {
+  ask(message: object, onReply: (reply: Reply) => void): void;
+  close(): void;
+}
+
+/** A connection that asks on without waiting; what comes back is in the order of what was asked. */
+function openLine(path: string): Line {
+  const socket = connect(path);
+  const waiting: ((reply: Reply) => void)[] = [];
+  // The agent is killed in the middle of it.
+  socket.on('error', () => {});
+  createInterface({ input: socket })
+    .on('line', (line) => waiting.shift()?.(JSON.parse(line)))
+    .on('error', () => {});
+  return {
+    ask: (message, onReply) => {
+      waiting.push(onReply);
+      if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
+    },
+    close: () => socket.destroy(),
+  };
+}
 
 function messageOf({ command, response, target, timeoutSeconds }: Request): object {
   const member = fields.find((one) => one.response === response)?.member ?? '';
