@@ -89,7 +89,13 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
       settled.define(request.response) ??
       scripts.define(request, settled.foreign(request.response)),
     decide: (request, definition, essential) =>
-      decide(request, { definition, guard: settled.guard, essential, newName: randomUUID }),
+      decide(request, {
+        definition,
+        guard: settled.guard,
+        essential,
+        system,
+        newName: randomUUID,
+      }),
     escalation: (request, decision) => escalationOf(request, decision, settled.config),
     script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
     oneShot: (instance) => {

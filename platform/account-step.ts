@@ -1,9 +1,9 @@
 /** The steps of disabling accounts. agent/system/ carries them out. */
 
-import type { Unix } from './system.ts';
+import type { System } from './system.ts';
 
 /** A system that keeps accounts in its own way; where a step names none, they are as on Linux. */
-export type AccountSystem = Exclude<Unix, 'linux'>;
+export type AccountSystem = Exclude<System, 'linux'>;
 
 /** Reads the accounts of this machine's own files; `stdout` is an Accounts as JSON, without any hash. */
 export interface ReadAccountsStep {
@@ -11,9 +11,18 @@ export interface ReadAccountsStep {
   readonly system?: AccountSystem;
 }
 
+/** Reads the groups of this machine that a local account of Windows is in; names and SIDs, as JSON. */
+export interface ReadGroupsStep {
+  readonly kind: 'read-groups';
+  readonly system: 'win32';
+  readonly user: string;
+}
+
 export interface Accounts {
   /** The number of the account that the agent runs as. */
   readonly agent: number;
+  /** Windows: what stands before the numbers of its accounts in their SIDs. */
+  readonly machine?: string;
   readonly accounts: readonly Account[];
 }
 

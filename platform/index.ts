@@ -27,6 +27,9 @@ import { pagerduty } from './notify/pagerduty.ts';
 import { slack } from './notify/slack.ts';
 import { xPost } from './notify/x-post.ts';
 import { type System, systems } from './system.ts';
+import { accountWindows } from './windows/account.ts';
+import { killProcessWindows } from './windows/kill-process.ts';
+import { restartAgentWindows } from './windows/restart-agent.ts';
 
 /** Every driver there is, for all systems. Which one a response prefers is policy's business. */
 export const drivers: readonly DriverKind[] = [
@@ -44,6 +47,7 @@ export const drivers: readonly DriverKind[] = [
   account,
   accountBsd,
   accountMacos,
+  accountWindows,
   quarantine,
   pf,
   ipfw,
@@ -53,7 +57,9 @@ export const drivers: readonly DriverKind[] = [
 /** Every one-shot there is, for all systems. */
 export const oneShots: readonly OneShotKind[] = [
   killProcess,
+  killProcessWindows,
   restartAgent,
+  restartAgentWindows,
   slack,
   xPost,
   mail,

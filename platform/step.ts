@@ -1,6 +1,11 @@
 /** The single things that a driver can want done, as data. agent/system/ carries them out. */
 
-import type { ChangeAccountStep, EndSessionsStep, ReadAccountsStep } from './account-step.ts';
+import type {
+  ChangeAccountStep,
+  EndSessionsStep,
+  ReadAccountsStep,
+  ReadGroupsStep,
+} from './account-step.ts';
 import type { PfReferenceStep } from './bsd/pf-step.ts';
 import type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
 import type { QuarantineStep } from './quarantine-step.ts';
@@ -12,6 +17,7 @@ export type {
   ChangeAccountStep,
   EndSessionsStep,
   ReadAccountsStep,
+  ReadGroupsStep,
 } from './account-step.ts';
 export type { PfReferenceStep } from './bsd/pf-step.ts';
 export type { HttpRequestStep, SendMailStep } from './notify/steps.ts';
@@ -116,6 +122,8 @@ export interface FolderListing {
  */
 export interface EndProcessStep {
   readonly kind: 'end-process';
+  /** Windows knows neither signals nor groups: it is ended at once, and with it what it has started. */
+  readonly system?: 'win32';
   readonly pid: number;
   readonly executable: string;
   readonly startedBefore?: number | undefined;
@@ -201,18 +209,33 @@ export interface DbusCall {
 
 export type DbusValue = string | number | boolean | readonly DbusValue[];
 
+/** Looks whether the calls of Windows itself can be made. */
+export interface NativeCallsStep {
+  readonly kind: 'native-calls';
+}
+
+/** Stops a service of Windows, if it runs, and starts it; it is done when it runs again. */
+export interface RestartServiceStep {
+  readonly kind: 'restart-service';
+  readonly service: string;
+  readonly deadlineMs: number;
+}
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
   | EditBlockStep
   | ReadFileStep
   | ReadAccountsStep
+  | ReadGroupsStep
   | ChangeAccountStep
   | EndSessionsStep
   | NameFilesStep
   | ListFolderStep
   | CheckExecutableStep
   | EndProcessStep
+  | NativeCallsStep
+  | RestartServiceStep
   | ReadProgramStep
   | DbusStep
   | PfReferenceStep

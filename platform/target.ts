@@ -1,5 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import type { System } from './system.ts';
+import { parseAccountName, parseWindowsPath } from './windows/names.ts';
 
 /**
  * What a response acts on. `text` is the one canonical spelling and therefore also the key: two
@@ -100,6 +102,38 @@ export function processTarget(pid: number, executable: string): ProcessTarget | 
   return { kind: 'process', text: `${pid} ${executable}`, pid, executable };
 }
 
+/** How a system writes what is not an address. */
+export interface Grammar {
+  user(text: string): UserTarget | undefined;
+  file(text: string): FileTarget | undefined;
+  process(pid: number, executable: string): ProcessTarget | undefined;
+}
+
+const unixGrammar: Grammar = { user: parseUser, file: parseFile, process: processTarget };
+
+/** Numbers of processes are multiples of four there, and go far up; 4 is the system itself. */
+const windowsGrammar: Grammar = {
+  user: (text) => {
+    const name = parseAccountName(text);
+    return name === undefined ? undefined : { kind: 'user', text: name };
+  },
+  file: (text) => {
+    const path = parseWindowsPath(text);
+    return path === undefined ? undefined : { kind: 'file', text: path };
+  },
+  process: (pid, executable) => {
+    const path = parseWindowsPath(executable);
+    if (!Number.isInteger(pid) || pid < 4 || pid > 0xffff_fffc || pid % 4 !== 0) return undefined;
+    return path === undefined
+      ? undefined
+      : { kind: 'process', text: `${pid} ${path}`, pid, executable: path };
+  },
+};
+
+export function grammarOf(system: System): Grammar {
+  return system === 'win32' ? windowsGrammar : unixGrammar;
+}
+
 /** A target as the journal has it: its kind and its `text`. */
 export function restoreTarget(kind: string, text: string): Target | undefined {
   switch (kind) {
@@ -108,10 +142,11 @@ export function restoreTarget(kind: string, text: string): Target | undefined {
     case 'user':
       return { kind, text };
     case 'file':
-      return parseFile(text);
+      return parseFile(text) ?? windowsGrammar.file(text);
     case 'process': {
       const space = text.indexOf(' ');
-      return processTarget(Number(text.slice(0, space)), text.slice(space + 1));
+      const named = [Number(text.slice(0, space)), text.slice(space + 1)] as const;
+      return processTarget(...named) ?? windowsGrammar.process(...named);
     }
     case 'named':
       return { kind, text };

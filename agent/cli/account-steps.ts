@@ -17,6 +17,8 @@ export function endSessionsText({ uid, system }: EndSessionsStep): string {
         `loginctl terminate-user ${uid}  # and, whether that did or not:`,
         `pkill -KILL -U ${uid}  # outside of containers`,
       ].join('\n');
+    case 'win32':
+      return `logoff of each session of account number ${uid}  # and its processes are ended`;
     case 'freebsd':
       return `pkill -KILL -j none -U ${uid}`;
     default:
@@ -29,14 +31,16 @@ export function readAccountsText(system: AccountSystem | undefined): string {
     linux: '/etc/passwd and /etc/shadow',
     bsd: '/etc/master.passwd',
     darwin: 'the local node of Open Directory',
+    win32: 'this machine',
   };
-  const kind = system === undefined ? 'linux' : system === 'darwin' ? system : 'bsd';
+  const named = system === 'darwin' || system === 'win32';
+  const kind = system === undefined ? 'linux' : named ? system : 'bsd';
   return `# read the accounts of ${from[kind]}`;
 }
 
 function commands({ user, system, change }: ChangeAccountStep): readonly (readonly string[])[] {
   if (system === 'openbsd') return shells(user, change);
-  const plans = { freebsd: pw, dragonfly: pw, netbsd: closing, darwin: policy };
+  const plans = { freebsd: pw, dragonfly: pw, netbsd: closing, darwin: policy, win32: net };
   const plan = system === undefined ? shadow : plans[system];
   return plan(user, wantedOf(change));
 }
@@ -89,4 +93,9 @@ function shells(user: string, change: ChangeAccountStep['change']): string[][] {
 function policy(user: string, { password }: Wanted): string[][] {
   const verb = password === 'lock' ? '-disableuser' : password === 'open' ? '-enableuser' : '';
   return verb === '' ? [] : [['pwpolicy', '-n', '/Local/Default', '-u', user, verb]];
+}
+
+function net(user: string, { password }: Wanted): string[][] {
+  const active = password === 'lock' ? 'no' : password === 'open' ? 'yes' : undefined;
+  return active === undefined ? [] : [['net.exe', 'user', user, `/active:${active}`]];
 }

@@ -61,6 +61,10 @@ export function stepText(step: Step | ScriptStep): string {
       return `# read ${step.path}`;
     case 'end-process':
       return endProcessText(step);
+    case 'native-calls':
+      return '# look whether the calls of Windows can be made';
+    case 'restart-service':
+      return `net.exe stop ${step.service} /y  # if it runs\nnet.exe start ${step.service}`;
     case 'name-files':
       return [
         `# empty files in ${step.path}, mode 1444:`,
@@ -79,6 +83,8 @@ export function stepText(step: Step | ScriptStep): string {
       return `# look whether only root can change ${step.path}`;
     case 'read-accounts':
       return readAccountsText(step.system);
+    case 'read-groups':
+      return `# read the groups of ${step.user}`;
     case 'change-account':
       return changeAccountText(step, quote);
     case 'end-sessions':
@@ -97,10 +103,15 @@ export function stepText(step: Step | ScriptStep): string {
 }
 
 /** What kill cannot do stands in comments. */
-function endProcessText({ pid, executable, startedBefore, graceMs, family }: EndProcessStep) {
+function endProcessText(step: EndProcessStep): string {
+  const { pid, executable, startedBefore, graceMs, family } = step;
   const start = startedBefore === undefined ? 'now' : new Date(startedBefore).toISOString();
+  const condition = `# if process ${pid} runs ${executable} and has started before ${start}:`;
+  if (step.system === 'win32') {
+    return `${condition}\ntaskkill.exe /F${family ? ' /T' : ''} /PID ${pid}`;
+  }
   return [
-    `# if process ${pid} runs ${executable} and has started before ${start}:`,
+    condition,
     ...(graceMs > 0 ? [`kill -TERM ${pid}  # and after ${graceMs / 1_000} s:`] : []),
     `kill -KILL ${pid}${family ? '  # and what it has started' : ''}`,
   ].join('\n');

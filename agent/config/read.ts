@@ -1,8 +1,9 @@
 import type { System } from '../../platform/system.ts';
 import type { AddressTarget } from '../../platform/target.ts';
-import { pathSettings } from './default-paths.ts';
+import { currentSystem, pathSettings } from './default-paths.ts';
 import { type ManagerPart, readManagerPart } from './manager-part.ts';
 import { type FromManagers, mergeParts } from './merge.ts';
+import { neverEnded, quarantineRoots } from './path-defaults.ts';
 import { describePlace, type Remark, remarkAt } from './place.ts';
 import type { Known } from './section-values.ts';
 import { readSections, type Sections, sectionsIn } from './sections.ts';
@@ -66,15 +67,25 @@ function describe(file: string, remarks: readonly Remark[]): string[] {
 }
 
 /** `system`: whose default paths count; this machine's own if absent. Throws `config-invalid`. */
-export function readOwnFile(text: string, file: string, known: Known, system?: System): OwnFile {
+export function readOwnFile(
+  text: string,
+  file: string,
+  known: Known,
+  system: System = currentSystem(),
+): OwnFile {
   const document = readXml(text, file);
   const part = readManagerPart(document);
-  const ours = readSections(document, { file, known, single: Object.values(settings) });
+  const ours = readSections(document, {
+    file,
+    known,
+    system,
+    single: Object.values(settings),
+  });
   const { neverBlock, remarks } = ours;
   return { file, part, settings: readSettings(ours, system), neverBlock, remarks, known };
 }
 
-function readSettings(ours: Sections, system?: System): OwnFile['settings'] {
+function readSettings(ours: Sections, system: System): OwnFile['settings'] {
   const { value, valueOr } = ours;
   const here = pathSettings(system);
   return {
@@ -110,11 +121,11 @@ function readSettings(ours: Sections, system?: System): OwnFile['settings'] {
       grace: String(valueOr(settings.killGrace)),
       family: valueOr(settings.killFamily),
       clockSkew: String(valueOr(settings.killClockSkew)),
-      never: valueOr(settings.killNever),
+      never: value(settings.killNever) ?? neverEnded(system).join('\n'),
     },
     quarantine: {
       folder: value(settings.quarantineFolder) ?? here.quarantineFolder,
-      roots: valueOr(settings.quarantineRoots),
+      roots: value(settings.quarantineRoots) ?? quarantineRoots(system).join('\n'),
       never: valueOr(settings.quarantineNever),
     },
     disableAccount: {

@@ -1,4 +1,5 @@
-import { type AddressTarget, parseTarget, parseUser } from '../../platform/target.ts';
+import type { System } from '../../platform/system.ts';
+import { type AddressTarget, grammarOf, parseTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { configError, quote, type Remark, remarkAt } from './place.ts';
 import type { Setting } from './setting.ts';
@@ -41,10 +42,14 @@ export function readTargets(element: Element, file: string): AddressTarget[] {
 }
 
 /** The accounts and `@groups` of a `<never_disable>`. */
-export function readAccountNames(element: Element, file: string): string[] {
+export function readAccountNames(element: Element, file: string, system: System): string[] {
   refuseChildren(element, file);
+  const { user } = grammarOf(system);
   return wordsIn(element).map((word) => {
-    if (parseUser(word.replace(/^@/, '')) !== undefined) return word;
+    const name = word.replace(/^@/, '');
+    // Windows: by its SID where a name has spaces, or another one in every language.
+    const isSid = system === 'win32' && /^S-1(-\d{1,15}){1,15}$/i.test(name);
+    if (isSid || user(name) !== undefined) return word;
     throw configError(
       file,
       element,

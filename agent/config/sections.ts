@@ -1,3 +1,4 @@
+import type { System } from '../../platform/system.ts';
 import type { AddressTarget } from '../../platform/target.ts';
 import { suggestion } from './nearest.ts';
 import { type Notification, readNotifications } from './notifications.ts';
@@ -22,6 +23,8 @@ const ofManagers = ['command', 'active-response', 'global', 'white_list'];
 interface Context {
   readonly file: string;
   readonly known: Known;
+  /** Whose names of accounts count. */
+  readonly system: System;
   /** The settings that are given once at most. */
   readonly single: readonly Setting<unknown>[];
 }
@@ -54,7 +57,7 @@ export function readSections(document: Element, context: Context): Sections {
   return {
     neverBlock: (found.get('never_block') ?? []).flatMap((it) => readTargets(it, context.file)),
     neverDisable: (found.get('never_disable') ?? []).flatMap((it) =>
-      readAccountNames(it, context.file),
+      readAccountNames(it, context.file, context.system),
     ),
     drivers: ofResponses.drivers,
     scripts: declared.scripts,

@@ -3,7 +3,7 @@ import { type AddressTarget, parseTarget, type Target } from '../../platform/tar
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
 import type { Guard, Protected } from './guard.ts';
-import { clip, readTarget } from './read-target.ts';
+import { clip, readTarget, type TargetContext } from './read-target.ts';
 import { type ResponseDefinition, responses } from './responses.ts';
 
 /** Ten years: far beyond any sensible block, and far within what every clock here can count. */
@@ -16,14 +16,12 @@ export interface Decision {
   readonly facts?: Facts | undefined;
 }
 
-export interface DecideOptions {
+export interface DecideOptions extends TargetContext {
   /** The response that the request's name stands for, if there is one. */
   readonly definition: ResponseDefinition | undefined;
   readonly guard: Guard;
   /** What this machine must not cut off now. */
   readonly essential: readonly Protected[];
-  /** A name for what nothing names: no two are the same. */
-  newName(): string;
 }
 
 /**
@@ -45,7 +43,7 @@ export function decide(request: Request, options: DecideOptions): Decision {
       'Nothing was done. "ar-exec list --history" shows what was done.',
     );
   }
-  const target = readTarget(request, definition, options.newName);
+  const target = readTarget(request, definition, options);
   const timeout = request.timeoutSeconds;
   if (timeout !== undefined && !(timeout >= 1 && timeout <= longestTimeoutSeconds)) {
     throw new ArError(

@@ -1,15 +1,20 @@
+import type { System } from '../../platform/system.ts';
 import {
   type AddressTarget,
+  grammarOf,
   isHost,
-  parseFile,
   parseTarget,
-  parseUser,
-  processTarget,
   type Target,
 } from '../../platform/target.ts';
 import { ArError } from '../errors.ts';
 import type { Request } from '../words.ts';
 import type { ResponseDefinition } from './responses.ts';
+
+export interface TargetContext {
+  readonly system: System;
+  /** A name for what nothing names: no two are the same. */
+  newName(): string;
+}
 
 /**
  * What a request is about, by the kind of target that its response acts on.
@@ -19,36 +24,44 @@ import type { ResponseDefinition } from './responses.ts';
 export function readTarget(
   request: Request,
   { name, target, nameOf }: ResponseDefinition,
-  newName: () => string,
+  { system, newName }: TargetContext,
 ): Target {
+  const grammar = grammarOf(system);
+  const hint = hints[system === 'win32' ? 'windows' : 'unix'];
   switch (target) {
     case 'address':
       return readAddress(request, name);
     case 'user':
-      return check(
-        request.user,
-        parseUser,
-        `${name} needs a user`,
-        'Name it as user (--user); a login name, as in /etc/passwd.',
-      );
+      return check(request.user, grammar.user, `${name} needs a user`, hint.user);
     case 'file':
-      return check(
-        request.file,
-        parseFile,
-        `${name} needs a file`,
-        'Name it as file (--file); an absolute path without "..", "//" or control characters.',
-      );
+      return check(request.file, grammar.file, `${name} needs a file`, hint.file);
     case 'process':
       return check(
         request.process,
-        ({ pid = 0, executable = '' }) => processTarget(pid, executable),
+        ({ pid = 0, executable = '' }) => grammar.process(pid, executable),
         `${name} needs a process`,
-        'Name its number and its program as pid and executable (--pid, --executable); the program as an absolute path.',
+        hint.process,
       );
     case 'named':
       return { kind: 'named', text: nameOf?.(request) ?? request.facts?.alertId ?? newName() };
   }
 }
+
+const byNumberAndProgram =
+  'Name its number and its program as pid and executable (--pid, --executable); the program as an absolute path';
+
+const hints = {
+  unix: {
+    user: 'Name it as user (--user); a login name, as in /etc/passwd.',
+    file: 'Name it as file (--file); an absolute path without "..", "//" or control characters.',
+    process: `${byNumberAndProgram}.`,
+  },
+  windows: {
+    user: 'Name it as user (--user); the name of an account of this machine alone, without a domain.',
+    file: 'Name it as file (--file); a path with its drive, without "..", streams, device names, or a dot or a space at an end.',
+    process: `${byNumberAndProgram} with its drive.`,
+  },
+} as const;
 
 function check<Value, T>(
   value: Value | undefined,

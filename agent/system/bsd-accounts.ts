@@ -23,7 +23,9 @@ const mark = '*LOCKED*';
 const isBusy = (_tool: string, { stderr }: StepResult): boolean =>
   /is busy|can't (lock|obtain)/.test(stderr);
 
-export const bsdAccounts: Readonly<Record<Exclude<AccountSystem, 'darwin'>, AccountKeeper>> = {
+export const bsdAccounts: Readonly<
+  Record<Exclude<AccountSystem, 'darwin' | 'win32'>, AccountKeeper>
+> = {
   freebsd: keeper('freebsd', pw),
   dragonfly: keeper('dragonfly', pw),
   netbsd: keeper('netbsd', (name, { lock, expire }) =>
@@ -55,7 +57,7 @@ function usermod(args: readonly string[], name: string): Next {
 
 /** Systems that lock the password alone, and where an expiry keeps out those who come with a key. */
 function keeper(
-  system: Exclude<AccountSystem, 'darwin'>,
+  system: Exclude<AccountSystem, 'darwin' | 'win32'>,
   tool: (name: string, wanted: Wanted) => Next,
 ): AccountKeeper {
   return {

@@ -12,6 +12,7 @@ import { type AccountKeeper, type Next, reached } from './account-keeper.ts';
 import { bsdAccounts } from './bsd-accounts.ts';
 import { directoryAccounts } from './directory-accounts.ts';
 import { shadowAccounts } from './shadow-accounts.ts';
+import { readWindowsAccounts, windowsAccounts } from './windows/account-keeper.ts';
 
 /** How long another tool may be at work on the files. It has them for milliseconds, or it hangs. */
 const patienceMs = 20_000;
@@ -20,6 +21,7 @@ const pauseMs = 200;
 const keepers: Readonly<Record<AccountSystem, AccountKeeper>> = {
   ...bsdAccounts,
   darwin: directoryAccounts,
+  win32: windowsAccounts,
 };
 
 const keeperOf = (system: AccountSystem | undefined): AccountKeeper =>
@@ -30,6 +32,7 @@ export async function readAccounts(
   run: Runner,
   { system }: Pick<ReadAccountsStep, 'system'> = {},
 ): Promise<StepResult> {
+  if (system === 'win32') return readWindowsAccounts();
   const all = await keeperOf(system).read(run);
   const accounts = all.map(({ field: _secret, ...account }) => account);
   const agent = process.geteuid?.() ?? 0;

@@ -2,6 +2,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { EndSessionsStep, Runner, StepResult } from '../../platform/step.ts';
 import { endProcessesOf } from './end-processes-of.ts';
+import { endWindowsSessions } from './windows/end-sessions.ts';
 
 const patienceMs = 3_000;
 const pauseMs = 50;
@@ -18,6 +19,7 @@ export async function endSessions(
   limitMs: number = patienceMs,
 ): Promise<StepResult> {
   const { uid, system } = step;
+  if (system === 'win32') return endWindowsSessions(step);
   if (uid === 0 || uid === process.geteuid?.()) {
     return { failure: 'exit', stdout: '', stderr: 'root and the agent are never ended' };
   }

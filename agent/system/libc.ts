@@ -1,10 +1,11 @@
 /**
  * The calls of the C library that datagram sockets of the family unix need: Node has none for them
- * (docs/decisions/0018-datagrams.md). The only place that calls native code.
+ * (docs/decisions/0018-datagrams.md).
  */
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { ArError } from '../errors.ts';
+import { withFfi } from './ffi.ts';
 
 /** Numbers of Linux, the same on x86, ARM, RISC-V, s390 and POWER (include/uapi/asm-generic). */
 const family = { unix: 1 } as const;
@@ -57,26 +58,23 @@ export function loadLibc(): Libc {
   return loaded;
 }
 
-/** The module says of itself that it is experimental, which nobody who runs the agent has to know. */
 function openFfi() {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
   try {
-    const ffi: typeof import('node:ffi') | undefined = process.getBuiltinModule('node:ffi');
-    if (ffi === undefined) throw new Error('this Node calls no native code (node:ffi)');
-    const { functions } = ffi.dlopen(null, {
-      socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
-      bind: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
-      connect: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
-      close: { arguments: ['int32'], return: 'int32' },
-      recv: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
-      fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
-      getsockname: { arguments: ['int32', 'buffer', 'buffer'], return: 'int32' },
-      getsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'], return: 'int32' },
-      setsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'], return: 'int32' },
-      __errno_location: { arguments: [], return: 'pointer' },
+    return withFfi((ffi) => {
+      const { functions } = ffi.dlopen(null, {
+        socket: { arguments: ['int32', 'int32', 'int32'], return: 'int32' },
+        bind: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
+        connect: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
+        close: { arguments: ['int32'], return: 'int32' },
+        recv: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
+        fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
+        getsockname: { arguments: ['int32', 'buffer', 'buffer'], return: 'int32' },
+        getsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'], return: 'int32' },
+        setsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'], return: 'int32' },
+        __errno_location: { arguments: [], return: 'pointer' },
+      });
+      return { functions, errno: () => ffi.getInt32(functions.__errno_location()) };
     });
-    return { functions, errno: () => ffi.getInt32(functions.__errno_location()) };
   } catch (cause) {
     throw new ArError(
       'socket-unusable',
@@ -84,8 +82,6 @@ function openFfi() {
       'Use the executable of ar-exec, which carries a Node that can.',
       { cause },
     );
-  } finally {
-    process.emitWarning = emitWarning;
   }
 }
 

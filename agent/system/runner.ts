@@ -14,6 +14,10 @@ import { runPfReference } from './pf-reference.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
+import { readWindowsGroups } from './windows/account-keeper.ts';
+import { endWindowsProcess } from './windows/end-process.ts';
+import { tryNativeCalls } from './windows/processes.ts';
+import { restartService } from './windows/restart-service.ts';
 
 /** Where system tools live; the caller's PATH is never asked. */
 export const toolFolders = [
@@ -46,7 +50,11 @@ export function createRunner(
         case 'read-program':
           return await readProgram(step);
         case 'end-process':
-          return await endProcess(step);
+          return step.system === 'win32' ? await endWindowsProcess(step) : await endProcess(step);
+        case 'native-calls':
+          return tryNativeCalls();
+        case 'restart-service':
+          return await restartService(step, run);
         case 'name-files':
           return await nameFiles(step);
         case 'list-folder':
@@ -55,6 +63,8 @@ export function createRunner(
           return await checkExecutable(step);
         case 'read-accounts':
           return await readAccounts(run, step);
+        case 'read-groups':
+          return readWindowsGroups(step.user);
         case 'change-account':
           return await changeAccount(step, run);
         case 'end-sessions':

@@ -28,15 +28,19 @@ export interface AccountWays {
   /** An expiry is set too, and remembered. */
   readonly expires: boolean;
   isDisabled(account: Account): boolean;
+  /** Why the system itself needs an account, to be read behind its name. */
+  whyProtected?(account: Account): string | undefined;
   /** Why an account could not be given back as it is now, to be read behind its name. */
   whyNotBack?(account: Account): string | undefined;
   /** Asks for the groups that an account is in. */
   readonly groups: {
     ask(name: string): Step;
-    read(answer: StepResult | undefined, account: Account): readonly string[];
+    read(answer: StepResult | undefined, account: Account, accounts: Accounts): readonly string[];
     /** What is asked, for a complaint. */
     readonly source: string;
   };
+  /** The one spelling of a name in the lists here; absent: names are as they are written. */
+  spell?(name: string): string;
   /** What there is to say of a name that is not found. */
   readonly absent: string;
 }
@@ -44,7 +48,10 @@ export interface AccountWays {
 export function accountDriver(ways: AccountWays): Driver<UserTarget> {
   const { name, settings, system, probe, expires } = ways;
   const endsSessions = settings['endSessions'] === 'yes';
-  const never = (settings['neverDisable'] ?? '').split(' ').filter((word) => word !== '');
+  const spell = ways.spell ?? ((word: string) => word);
+  const never = spell(settings['neverDisable'] ?? '')
+    .split(' ')
+    .filter((word) => word !== '');
   const readAccounts = readAccountsOf(system);
   return {
     name,
@@ -166,8 +173,8 @@ function examine({ text }: UserTarget, found: Found, ways: AccountWays): Examine
   }
   const one = accounts.accounts.find(({ name }) => name === text);
   if (one === undefined) return { fit: false, refusal: 'absent', why: ways.absent };
-  const isIn = ways.groups.read(groups, one);
-  const why = whyProtected(one, accounts, isIn, never);
+  const isIn = ways.groups.read(groups, one, accounts);
+  const why = ways.whyProtected?.(one) ?? whyProtected(one, accounts, isIn, never);
   if (why !== undefined) return { fit: false, refusal: 'protected', why };
   if (never.some(isGroup) && groups?.failure !== undefined) {
     return { fit: 'unknown', why: `${ways.groups.source}: ${groups.stderr || 'can not be read'}` };

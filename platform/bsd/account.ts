@@ -17,7 +17,7 @@ import type { UserTarget } from '../target.ts';
 
 const ourExpiry = '1';
 
-type Bsd = Exclude<AccountSystem, 'darwin'>;
+type Bsd = Exclude<AccountSystem, 'darwin' | 'win32'>;
 
 /** `tool` as people know it. */
 const ways: Readonly<Record<Bsd, { readonly tool: string; readonly expires: boolean }>> = {

@@ -16,7 +16,7 @@ const request: Request = {
 const decided = (more: Partial<Request>) => {
   const wish = { ...request, ...more };
   const definition = findResponse(wish.response);
-  return decide(wish, { definition, guard, essential: [], newName: () => 'new' });
+  return decide(wish, { definition, guard, essential: [], system: 'linux', newName: () => 'new' });
 };
 
 describe('a request', () => {

@@ -26,7 +26,7 @@ const reserved: Record<string, readonly string[]> = {
 const owners: Record<string, string> = {
   execa: 'agent/system/',
   nodemailer: 'agent/system/',
-  'node:ffi': 'agent/system/libc.ts',
+  'node:ffi': 'agent/system/ffi.ts',
   'node:sqlite': 'agent/journal/',
   'node-ipc': 'agent/intake/',
   yargs: 'agent/cli/',
@@ -127,7 +127,7 @@ function packageName(specifier: string): string {
 
 function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (from.startsWith('platform/')) return to.startsWith('platform/');
-  const data = ['platform/target.ts', 'platform/system.ts'];
+  const data = ['platform/target.ts', 'platform/system.ts', 'platform/windows/names.ts'];
   if (leaves.includes(to) || data.includes(to)) return true;
   const contracts = ['platform/driver.ts', 'platform/flows.ts', 'platform/step.ts'];
   if (contracts.includes(to)) return typeOnly;

@@ -13,7 +13,7 @@ const definition = (target: Target['kind']): ResponseDefinition => ({
 });
 const read = (target: Target['kind'], more: Partial<Request>): Target => {
   const request = { verb: 'add', response: 'act', origin: { dialect: 'native' }, ...more } as const;
-  return readTarget(request, definition(target), () => 'new');
+  return readTarget(request, definition(target), { system: 'linux', newName: () => 'new' });
 };
 
 describe('what a request is about', () => {

@@ -100,6 +100,7 @@ async function plansOf(
     definition,
     guard,
     essential: [],
+    system: isForWindowsAlone(driver) ? 'win32' : 'linux',
     newName: () => 'name',
   });
   expect(definition?.drivers, `${request.response} is not carried out by ${driver}`).toContain(
@@ -117,6 +118,11 @@ async function plansOf(
   const expiresInMs = seconds === undefined ? undefined : seconds * 1_000;
   const effect = { target, memory, facts, expiresInMs };
   return [made.apply([effect]), made.apply([{ ...effect, standing: true }])];
+}
+
+function isForWindowsAlone(name: string): boolean {
+  const kind = [...drivers, ...oneShots].find((one) => one.name === name);
+  return kind?.about?.systems.every((system) => system === 'Windows') === true;
 }
 
 async function requestOf(shown: ShownCommand): Promise<Request> {
