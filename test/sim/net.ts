@@ -13,10 +13,15 @@ export interface SimAccount {
   readonly groups: readonly { readonly name: string; readonly sid: string }[];
 }
 
-export const accountsOf = (parts: Parts): SimAccount[] =>
-  (parts['accounts'] ??= []) as SimAccount[];
-export const servicesOf = (parts: Parts): Record<string, number> =>
-  (parts['services'] ??= {}) as Record<string, number>;
+export function accountsOf(parts: Parts): SimAccount[] {
+  parts['accounts'] ??= [];
+  return parts['accounts'] as SimAccount[];
+}
+
+export function servicesOf(parts: Parts): Record<string, number> {
+  parts['services'] ??= {};
+  return parts['services'] as Record<string, number>;
+}
 
 const texts = {
   en: {
