@@ -19,6 +19,7 @@ export default defineConfig({
       project('e2e', 3, alone),
       project('compat', 4, alone),
       project('torture', 5, alone),
+      project('wine', 6, { ...alone, testTimeout: 120_000, hookTimeout: 120_000 }),
     ],
   },
 });

@@ -1,13 +1,14 @@
 /**
  * Gets a machine ready for the npm scripts:
  *
- *   node build/prepare.mjs npm [kernel | kernel-or-skip]
+ *   node build/prepare.mjs npm [kernel | kernel-or-skip] [wine | wine-or-skip]
  *
  * - `npm`: node_modules is what package-lock.json says; it brings the right Node along.
  * - `kernel`: the system tools that the demo, the benchmark and the kernel tests call are here.
  * - `kernel-or-skip`: the same, but where they cannot be installed the tests that need them are
  *   skipped by name (test/requirements.ts). In CI (environment variable CI) nothing may be skipped,
  *   so there it is the same as `kernel`.
+ * - `wine`, `wine-or-skip`: the same for Wine, which the tests of Windows run under (prepare-wine.mjs).
  *
  * A script of package.json that goes on with `node` does so in an `npm run` of its own (`…:ready`): a
  * shell remembers where it found a command, so the one that started this file with an older `node`
@@ -30,6 +31,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prepareWine } from './prepare-wine.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const nodeMajor = 26;
@@ -129,6 +131,8 @@ const jobs = {
   npm: prepareNpm,
   kernel: () => prepareKernel(true),
   'kernel-or-skip': () => prepareKernel(inCi),
+  wine: () => orStop(true, prepareWine(say)),
+  'wine-or-skip': () => orStop(inCi, prepareWine(say)),
 };
 
 for (const name of process.argv.slice(2)) {
@@ -287,6 +291,10 @@ function run(command, args, options = {}) {
 
 function say(text) {
   process.stderr.write(`prepare: ${text}\n`);
+}
+
+function orStop(required, trouble) {
+  if (trouble !== undefined) (required ? fail : skip)(trouble);
 }
 
 function skip(text) {

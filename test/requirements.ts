@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
+import { wineRoot } from '../build/prepare-wine.mjs';
 import { inCi } from './ci.ts';
+
+const windowsExecutable = fileURLToPath(new URL('../build/out/ar-exec.exe', import.meta.url));
 
 /** Where build/prepare.mjs unpacks what must not be installed. */
 export const unpacked = fileURLToPath(new URL('../build/out/unpacked', import.meta.url));
@@ -17,7 +20,7 @@ const folders = [
 
 /**
  * `describe` for tests that need something of the machine: `root`, `namespaces` (the right to make
- * network namespaces) or a system tool by its name.
+ * network namespaces), `wine` (and the executable for Windows) or a system tool by its name.
  *
  * Where something is missing the tests are skipped, and their name says why. In CI they fail.
  *
@@ -33,6 +36,7 @@ export function requires(...needs: readonly string[]): (name: string, body: () =
 
 function isHere(need: string): boolean {
   if (need === 'root') return process.getuid?.() === 0;
+  if (need === 'wine') return existsSync(wineRoot) && existsSync(windowsExecutable);
   if (need === 'namespaces') return spawnSync('unshare', ['--net', 'true']).status === 0;
   return folders.some((folder) => isExecutable(join(folder, need)));
 }
