@@ -14,7 +14,7 @@ import { ask } from './intake/client.ts';
 import type { Follower } from './intake/follow/follow.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
-import { createLog, type Log } from './observe/log.ts';
+import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { createCommands } from './policy/commands.ts';
 import { createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
@@ -45,6 +45,13 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** What is otherwise where something else started it; see cli/run-service.ts. */
+export interface Surroundings {
+  /** The log, if the configuration names none. */
+  readonly logFile?: string;
+  readonly log?: LogOptions;
+}
+
 const clockEverySeconds = 5;
 const checkpointEverySeconds = 30;
 const pruneEverySeconds = 3_600;
@@ -57,7 +64,11 @@ const dayMs = 86_400_000;
 const probeMs = 1_000;
 
 /** Starts the agent; resolves when it is ready: journal and machine agree, and the socket listens. */
-export async function startAgent(places: Places, adornments: Adornments = {}): Promise<Agent> {
+export async function startAgent(
+  places: Places,
+  adornments: Adornments = {},
+  surroundings: Surroundings = {},
+): Promise<Agent> {
   process.umask(0o077);
   const loaded = await loadConfig({
     ...(places.config === undefined ? {} : { file: places.config }),
@@ -67,7 +78,7 @@ export async function startAgent(places: Places, adornments: Adornments = {}): P
   const paths = defaultPaths();
   const state = places.state ?? paths.stateFolder;
   const socket = places.socket ?? paths.socket;
-  const log = createLog(config.logLevel, config.logFile);
+  const log = createLog(config.logLevel, config.logFile ?? surroundings.logFile, surroundings.log);
   try {
     const passed = takePassedDatagramSockets();
     await refuseSecondAgent(socket);

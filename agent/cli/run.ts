@@ -2,17 +2,27 @@ import type { CommandModule } from 'yargs';
 import type { Agent } from '../daemon.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 
-export const runCommand: CommandModule<object, CommonFlags> = {
+interface RunFlags extends CommonFlags {
+  readonly service: boolean;
+}
+
+export const runCommand: CommandModule<object, RunFlags> = {
   command: 'run',
   describe: 'Run the agent in the foreground',
   builder: (parser) =>
     parser
+      // For the service control manager of Windows, and for nobody else.
+      .option('service', { type: 'boolean', default: false, hidden: true })
       .example('$0 run', 'with the default places')
       .example(
         '$0 run --config ./my.conf --state /tmp/state --socket /tmp/ar-exec.sock',
         'with places of its own',
       ) as never,
   handler: async (flags) => {
+    if (flags.service) {
+      const { runService } = await import('./run-service.ts');
+      return runService(flags);
+    }
     const { startAgent } = await import('../daemon.ts');
     const stopAsked = new Promise<void>((resolve) => {
       process.once('SIGTERM', () => resolve());

@@ -2,16 +2,18 @@ import { createInterface } from 'node:readline/promises';
 import type { CommandModule } from 'yargs';
 import { isSystem, isUnix, type System, systems, type Unix } from '../../platform/system.ts';
 import { currentSystem } from '../config/default-paths.ts';
-import { ArError } from '../errors.ts';
+import { ArError, exitStatus } from '../errors.ts';
 import type { Done } from '../service/carry-out.ts';
-import { changeText } from '../service/change.ts';
+import { type Change, changeText } from '../service/change.ts';
 import type { PfLine } from '../service/plan.ts';
 import type { Planned, ServiceWish } from '../service/service.ts';
+import type { WindowsServiceWish } from '../service/windows/service.ts';
+import { windowsText } from '../service/windows/text.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
-import { oneLine, print, printJson, remark } from './output.ts';
+import { Ended, oneLine, print, printJson, remark } from './output.ts';
 
 interface ServiceFlags extends CommonFlags {
-  readonly what: 'install' | 'remove';
+  readonly what: 'install' | 'remove' | 'status';
   readonly dryRun: boolean;
   readonly root: string;
   readonly system?: string | undefined;
@@ -23,10 +25,13 @@ interface ServiceFlags extends CommonFlags {
 
 export const serviceCommand: CommandModule<object, ServiceFlags> = {
   command: 'service <what>',
-  describe: 'Make the agent a service of this machine, or have it be none any more',
+  describe: 'Make the agent a service of this machine, have it be none any more, or look',
   builder: (parser) =>
     parser
-      .positional('what', { choices: ['install', 'remove'] as const, describe: 'what to do' })
+      .positional('what', {
+        choices: ['install', 'remove', 'status'] as const,
+        describe: 'what to do',
+      })
       .option('dry-run', { type: 'boolean', default: false, describe: 'show it, and do nothing' })
       .option('start', { type: 'boolean', default: true, describe: 'start it now, too' })
       .option('pf', {
@@ -43,19 +48,76 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
       })
       .example('$0 service install --dry-run', '')
       .example('$0 service install --pf yes', 'on FreeBSD and OpenBSD, where pf is used')
+      .example('$0 service status', '')
       .example('$0 service remove', 'configuration, journal and logs stay') as never,
   handler: async (flags) => {
-    const wish = await wishOf(flags);
-    const { install, remove } = await import('../service/service.ts');
-    const planned = await (flags.what === 'install' ? install(wish) : remove(wish));
-    if (flags.dryRun) show(flags, planned);
-    else tell(flags, planned, await planned.carryOut());
+    const root = flags.root.replace(/\/+$/, '') || '/';
+    if (flags.what === 'status') return tellState(flags, currentSystem());
+    const system = chosenSystem(flags, root);
+    const planned = isUnix(system)
+      ? await planOnUnix(flags, { system, root })
+      : await planOnWindows(flags, root);
+    const text = isUnix(system) ? changeText : windowsText;
+    if (flags.dryRun) show(flags, planned, text);
+    else tell(flags, planned, { done: await planned.carryOut(), text });
   },
 };
 
-async function wishOf(flags: ServiceFlags): Promise<ServiceWish> {
-  const root = flags.root.replace(/\/+$/, '') || '/';
-  const system = systemOf(flags, root);
+async function tellState({ json }: ServiceFlags, system: System): Promise<void> {
+  const { createRunner } = await import('../system/runner.ts');
+  const { stateOnUnix } = await import('../service/state.ts');
+  const { stateOnWindows } = await import('../service/windows/service.ts');
+  const state = isUnix(system) ? await stateOnUnix(system, createRunner()) : stateOnWindows();
+  const { installed, running } = state;
+  if (json) printJson({ ok: true, ...state });
+  else if (!installed) print('ar-exec is no service of this machine.');
+  else print(`ar-exec is a service of this machine, and ${running ? 'runs' : 'does not run'}.`);
+  if (!running) throw new Ended(exitStatus.unwell);
+}
+
+async function planOnUnix(
+  flags: ServiceFlags,
+  place: { readonly system: Unix; readonly root: string },
+): Promise<Planned> {
+  const wish = await wishOf(flags, place);
+  const { install, remove } = await import('../service/service.ts');
+  return flags.what === 'install' ? install(wish) : remove(wish);
+}
+
+async function planOnWindows(flags: ServiceFlags, root: string): Promise<Planned> {
+  const here = currentSystem() === 'win32';
+  if (root !== '/') {
+    throw new ArError(
+      'usage-invalid',
+      'on Windows the places are fixed: --root is for other systems',
+      'Look with --dry-run, and install on the machine itself.',
+    );
+  }
+  if (here && !flags.dryRun) await demandElevation();
+  const { createRunner } = await import('../system/runner.ts');
+  const { installOnWindows, removeOnWindows } = await import('../service/windows/service.ts');
+  const wish: WindowsServiceWish = {
+    program: flags.program,
+    start: flags.start,
+    run: here ? createRunner() : undefined,
+  };
+  return flags.what === 'install' ? installOnWindows(wish) : removeOnWindows(wish);
+}
+
+async function demandElevation(): Promise<void> {
+  const { isElevated } = await import('../system/windows/elevation.ts');
+  if (isElevated()) return;
+  throw new ArError(
+    'usage-invalid',
+    'only an administrator can do this, and this prompt is not elevated',
+    'Open a prompt with "Run as administrator", and say it again there.',
+  );
+}
+
+async function wishOf(
+  flags: ServiceFlags,
+  { system, root }: { readonly system: Unix; readonly root: string },
+): Promise<ServiceWish> {
   if (root === '/' && !flags.dryRun && process.getuid?.() !== 0) {
     throw new ArError(
       'usage-invalid',
@@ -79,16 +141,6 @@ async function wishOf(flags: ServiceFlags): Promise<ServiceWish> {
 }
 
 /** Another system's files on this machine would only be in the way. */
-function systemOf(flags: ServiceFlags, root: string): Unix {
-  const system = chosenSystem(flags, root);
-  if (isUnix(system)) return system;
-  throw new ArError(
-    'usage-invalid',
-    `ar-exec does not make itself a service of ${systems[system]} yet`,
-    'Start "ar-exec run" at the start of the machine.',
-  );
-}
-
 function chosenSystem({ system, dryRun }: ServiceFlags, root: string): System {
   const here = currentSystem();
   if (system === undefined || system === here || !isSystem(system)) return here;
@@ -114,17 +166,23 @@ async function askForPf({ json, dryRun }: ServiceFlags, { line, file }: PfLine):
   }
 }
 
-function show({ json }: ServiceFlags, { changes, remarks }: Planned): void {
+type Text = (change: Change) => string;
+
+function show({ json }: ServiceFlags, { changes, remarks }: Planned, text: Text): void {
   if (json) {
     printJson({ ok: true, changes, remarks });
     return;
   }
   remark('nothing is done');
-  print(changes.map(changeText).join('\n'));
+  print(changes.map(text).join('\n'));
   for (const one of remarks) remark(one);
 }
 
-function tell({ json }: ServiceFlags, { remarks }: Planned, done: readonly Done[]): void {
+function tell(
+  { json }: ServiceFlags,
+  { remarks }: Planned,
+  { done, text }: { readonly done: readonly Done[]; readonly text: Text },
+): void {
   if (json) {
     printJson({
       ok: true,
@@ -134,7 +192,7 @@ function tell({ json }: ServiceFlags, { remarks }: Planned, done: readonly Done[
     return;
   }
   const lines = done.flatMap(({ change, outcome, said }) => {
-    const [what = ''] = changeText(change).split('\n');
+    const [what = ''] = text(change).split('\n');
     if (outcome === 'done') return [what];
     return outcome === 'no' ? [`${what}  # ${oneLine(said ?? '')}`] : [];
   });

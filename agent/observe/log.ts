@@ -1,3 +1,4 @@
+import { rename, stat } from 'node:fs/promises';
 import { pino } from 'pino';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -18,8 +19,15 @@ export interface Log {
 /** So many characters wait for a disk that does not take them, or for a reader; more are dropped. */
 const waitingAtMost = 16 * 1_048_576;
 
+export interface LogOptions {
+  /** Is told what is logged as an error, too. */
+  onError?(facts: object, event: string): void;
+  /** The file becomes `<file>.1` when it is longer; for systems where nothing else rotates logs. */
+  readonly rotateBytes?: number;
+}
+
 /** Logs JSON lines to `file`, or to standard output. */
-export function createLog(level: Level, file?: string): Log {
+export function createLog(level: Level, file?: string, options: LogOptions = {}): Log {
   const places = { dest: file ?? 1, mkdir: true, mode: 0o600 };
   const destination = pino.destination({ ...places, sync: false, maxLength: waitingAtMost });
   // A disk that is full or a reader that went away must not end an agent that holds blocks.
@@ -33,11 +41,17 @@ export function createLog(level: Level, file?: string): Log {
     },
     destination,
   );
+  if (file !== undefined && options.rotateBytes !== undefined) {
+    rotate(file, options.rotateBytes, () => destination.reopen());
+  }
   return {
     debug: (facts, event) => logger.debug(facts, event),
     info: (facts, event) => logger.info(facts, event),
     warn: (facts, event) => logger.warn(facts, event),
-    error: (facts, event) => logger.error(facts, event),
+    error: (facts, event) => {
+      logger.error(facts, event);
+      options.onError?.(facts, event);
+    },
     setLevel: (level) => {
       logger.level = level;
     },
@@ -52,4 +66,20 @@ export function createLog(level: Level, file?: string): Log {
       }
     },
   };
+}
+
+const rotateEveryMs = 60_000;
+
+/** Looks now, and then every minute. */
+function rotate(file: string, longest: number, reopen: () => void): void {
+  const look = async (): Promise<void> => {
+    const { size } = await stat(file);
+    if (size <= longest) return;
+    await rename(file, `${file}.1`);
+    reopen();
+  };
+  // A file that is not there yet, or that somebody holds: the next look finds it.
+  const lookOrNot = () => void look().catch(() => {});
+  lookOrNot();
+  setInterval(lookOrNot, rotateEveryMs).unref();
 }

@@ -10,6 +10,7 @@ import {
   realpath,
   rename,
   rm,
+  rmdir,
   stat,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,6 +32,8 @@ export interface Machine {
   readonly root: string;
   /** Absent: no command is run, as the root is that of another machine. */
   readonly run?: Runner | undefined;
+  /** Has a file deleted that is in use, at the next start of the machine; for Windows, which has no modes. */
+  removeLater?(path: string): void;
 }
 
 const commandMs = 120_000;
@@ -84,11 +87,19 @@ async function changeFile(change: Exclude<Change, RunChange>, machine: Machine):
       case 'folder':
         return { change, outcome: await makeFolder(path, change.mode) };
       case 'write':
-        return { change, outcome: await write(path, Buffer.from(change.text), change.mode) };
+        return {
+          change,
+          outcome: await write(path, Buffer.from(change.text), change.mode, machine),
+        };
       case 'copy':
-        return { change, outcome: await write(path, await readFile(change.from), change.mode) };
+        return {
+          change,
+          outcome: await write(path, await readFile(change.from), change.mode, machine),
+        };
       case 'remove':
-        return { change, outcome: await remove(path) };
+        return await remove(change, path, machine);
+      case 'remove-folder':
+        return { change, outcome: await removeFolder(path) };
       case 'lines':
         return { change, outcome: await editLines(path, change, machine) };
     }
@@ -106,21 +117,51 @@ async function makeFolder(path: string, mode: number): Promise<'done' | 'same'> 
   return 'done';
 }
 
-async function remove(path: string): Promise<'done' | 'same'> {
+async function remove(change: Change, path: string, { removeLater }: Machine): Promise<Done> {
   try {
     await rm(path);
-    return 'done';
+    return { change, outcome: 'done' };
   } catch (error) {
-    if (isAbsent(error)) return 'same';
-    throw error;
+    if (isAbsent(error)) return { change, outcome: 'same' };
+    if (removeLater === undefined || !isInUse(error)) throw error;
+    removeLater(path);
+    return { change, outcome: 'no', said: 'in use: it is deleted when the machine starts next' };
   }
 }
 
-async function write(path: string, bytes: Buffer, mode: number): Promise<'done' | 'same'> {
+async function removeFolder(path: string): Promise<'done' | 'same'> {
+  try {
+    await rmdir(path);
+    return 'done';
+  } catch {
+    return 'same';
+  }
+}
+
+async function write(
+  path: string,
+  bytes: Buffer,
+  mode: number,
+  { removeLater }: Machine,
+): Promise<'done' | 'same'> {
   const old = await readOrNothing(path);
-  if (old?.bytes.equals(bytes) === true && (old.mode & 0o7777) === mode) return 'same';
-  await replace(path, bytes, { mode });
+  const sameMode = removeLater !== undefined || ((old?.mode ?? 0) & 0o7777) === mode;
+  if (old?.bytes.equals(bytes) === true && sameMode) return 'same';
+  const stepsAside = removeLater !== undefined && old !== undefined;
+  await replace(path, bytes, { mode }, async () => {
+    if (stepsAside) await stepAside(path, removeLater);
+  });
   return 'done';
+}
+
+/** Windows puts nothing in the place of a program that runs, and lets it have another name. */
+async function stepAside(path: string, removeLater: (path: string) => void): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString('hex')}.old`;
+  await rename(path, aside);
+  await rm(aside).catch((error: unknown) => {
+    if (!isInUse(error)) throw error;
+    removeLater(aside);
+  });
 }
 
 async function editLines(
@@ -196,6 +237,11 @@ async function replace(
   } finally {
     await handle.close();
   }
+}
+
+function isInUse(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return ['EPERM', 'EBUSY', 'EACCES'].includes(code);
 }
 
 function isAbsent(error: unknown): boolean {

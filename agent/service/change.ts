@@ -4,6 +4,8 @@ export type Change =
   | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly mode: number }
   | { readonly kind: 'copy'; readonly path: string; readonly from: string; readonly mode: number }
   | { readonly kind: 'remove'; readonly path: string }
+  /** One that is not empty stays. */
+  | { readonly kind: 'remove-folder'; readonly path: string }
   | LinesChange
   | RunChange;
 
@@ -46,6 +48,8 @@ export function changeText(change: Change): string {
       return `install -m ${change.mode.toString(8)} ${quote(change.from)} ${quote(change.path)}`;
     case 'remove':
       return `rm -f ${quote(change.path)}`;
+    case 'remove-folder':
+      return `rmdir ${quote(change.path)}`;
     case 'lines':
       return linesText(change);
     case 'run': {

@@ -15,12 +15,10 @@ import { type Layout, layoutOf, usualNode } from './layout.ts';
 import { type PfLine, planInstall, planRemove } from './plan.ts';
 import { checkTrusted, findLogs, findPf } from './situation.ts';
 
-export interface ServiceWish {
+export interface ServiceWish extends ProgramWish {
   readonly system: Unix;
   /** Ends without a slash, or is `/`. */
   readonly root: string;
-  /** The file that becomes the program; absent: what runs now. */
-  readonly program?: string | undefined;
   /** What runs it, if it is JavaScript; absent: what runs now. */
   readonly node?: string | undefined;
   readonly config?: string | undefined;
@@ -29,6 +27,11 @@ export interface ServiceWish {
   pf(line: PfLine): Promise<boolean>;
   /** Runs this machine's commands; absent: the root is that of another machine, or of another system. */
   readonly run?: Runner | undefined;
+}
+
+export interface ProgramWish {
+  /** The file that becomes the program; absent: what runs now. */
+  readonly program?: string | undefined;
 }
 
 export interface Planned {
@@ -80,7 +83,7 @@ function layout({ system, root }: ServiceWish, node?: string): Layout {
 }
 
 /** The single executable, the bundle, or what was named. Sources are no program. */
-async function programOf(named: string | undefined): Promise<string> {
+export async function programOf(named: string | undefined): Promise<string> {
   const file = named ?? (isSea() ? process.execPath : process.argv[1]);
   if (file === undefined || file.endsWith('.ts')) {
     throw new ArError(
