@@ -4,11 +4,13 @@
  */
 import { call } from './called/call.ts';
 import { calledAs } from './called/name.ts';
+import { currentSystem } from './config/default-paths.ts';
 import { version } from './version.ts';
 
 const words = process.argv.slice(2);
 // What stands in front of a Node of the system's own tells it (agent/service/files.ts).
-const called = calledAs(process.env['AR_EXEC_CALLED'] ?? process.argv0);
+const { AR_EXEC_CALLED: told } = process.env;
+const called = calledAs(told ?? process.argv0, currentSystem, told ?? process.execPath);
 delete process.env['AR_EXEC_CALLED'];
 
 if (called !== undefined) {

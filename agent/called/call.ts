@@ -16,11 +16,15 @@ const replySeconds = 120;
 
 /** Does what a call asks for; resolves with the exit status. Without words it is told on standard input. */
 export async function call(called: Called, words: readonly string[]): Promise<number> {
+  if (called.misplaced !== undefined) {
+    process.stderr.write(`${called.misplaced}: nothing is done\n`);
+    return 1;
+  }
   const limit = Number(process.env['AR_EXEC_CALL_SECONDS'] ?? 0) * 1_000;
-  const file = logFile(called.program) ?? (await configuredLog());
+  const file = logFile(called) ?? (await configuredLog());
   let readLine: Door['readLine'] | undefined;
   const door: Door = {
-    log: createCallLog(file, called.program),
+    log: createCallLog(file, called),
     readLine: () => {
       readLine ??= createLineReader(process.stdin, limit || lineSeconds * 1_000);
       return readLine();

@@ -17,6 +17,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { defaultPaths } from '../config/default-paths.ts';
 import { timestamp } from '../observe/manager-lines.ts';
+import type { Called } from './name.ts';
 
 export interface CallLog {
   /** A line with the time and the program before it. What it ends with itself stays. */
@@ -25,12 +26,13 @@ export interface CallLog {
   plain(text: string): void;
 }
 
-export function createCallLog(file: string, program: string): CallLog {
+export function createCallLog(file: string, { program, home }: Called): CallLog {
   const append = (...parts: readonly (string | Uint8Array)[]): void => {
     try {
       const descriptor = openLog(file);
       try {
-        writeSync(descriptor, Buffer.concat(parts.map((part) => Buffer.from(part as string))));
+        const bytes = Buffer.concat(parts.map((part) => Buffer.from(part as string)));
+        writeSync(descriptor, home === undefined ? bytes : withCarriageReturns(bytes));
       } finally {
         closeSync(descriptor);
       }
@@ -49,12 +51,13 @@ export function createCallLog(file: string, program: string): CallLog {
  * one comes first. The configuration is not understood here, which would take longer than all the rest
  * of a call: undefined = it may name a file in a way that only a full reading of it finds out.
  */
-export function logFile(program: string): string | undefined {
+export function logFile({ program, home: windowsHome }: Called): string | undefined {
   const named = process.env['AR_EXEC_ACTIVE_RESPONSES_LOG'];
   if (named !== undefined && named !== '') return named;
   const paths = defaultPaths();
   const configured = configuredLog(process.env['AR_EXEC_CONFIG'] || paths.configFile);
   if (configured !== 'none') return configured;
+  if (windowsHome !== undefined) return `${windowsHome}/active-response/active-responses.log`;
   const home = /^(.*)\/active-response\/bin\/[^/]*$/.exec(resolve(program))?.[1];
   if (home !== undefined && isFolder(join(home, 'logs'))) {
     return join(home, 'logs', 'active-responses.log');
@@ -75,6 +78,11 @@ function configuredLog(config: string): string | 'none' | undefined {
   const [only] = found;
   if (only === undefined || found.length > 1 || said.includes('<![CDATA[')) return undefined;
   return only.replace(/<[^>]*>/g, '').trim();
+}
+
+/** Upstream's C library ends lines so on Windows. A line that came over a pipe may have it already. */
+function withCarriageReturns(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString('latin1').replace(/\r?\n/g, '\r\n'), 'latin1');
 }
 
 function isFolder(path: string): boolean {

@@ -13,6 +13,10 @@ export interface Called {
   readonly target: ResponseDefinition['target'];
   /** What to say where no system but another one has what it stands for. */
   readonly foreign?: Foreign | undefined;
+  /** Windows: the folder of the manager's agent that it lies in. */
+  readonly home?: string | undefined;
+  /** Why nothing is done under this name, whatever is asked for. */
+  readonly misplaced?: string | undefined;
 }
 
 /** How upstream's executables for other systems end on this one, after their handshake. */
@@ -32,8 +36,33 @@ const foreigners = new Map<string, { readonly foreign: Foreign; readonly but: re
   ['npf', { foreign: noNpf, but: ['netbsd'] }],
 ]);
 
-/** The response that `argv0` names, with or without the ending of a script; `ar-exec` is none. */
-export function calledAs(argv0: string, systemOf = currentSystem): Called | undefined {
+/** What Windows has under the same name, and calls with words of its own. */
+const windowsTools = ['netsh'];
+
+/**
+ * The response that the name stands for, with or without the ending of a script; `ar-exec` is none. On
+ * Windows the name is that of the file: `argv0` can be anything there.
+ */
+export function calledAs(
+  argv0: string,
+  systemOf = currentSystem,
+  file = process.execPath,
+): Called | undefined {
+  if (systemOf() !== 'win32') return calledOn(argv0, systemOf);
+  const path = file.replaceAll('\\', '/');
+  const [, home, name = path.slice(path.lastIndexOf('/') + 1)] =
+    /^(.*)\/active-response\/bin\/([^/]+)$/i.exec(path) ?? [];
+  // The decoders of managers know this form of it.
+  const program = home === undefined ? name : `active-response/bin/${name}`;
+  const called = calledOn(program.toLowerCase(), systemOf);
+  if (called === undefined) return undefined;
+  if (home === undefined && windowsTools.includes(called.name.replace(/\.\w+$/, ''))) {
+    return { ...called, program, misplaced: `${file} is ar-exec, and not the ${name} of Windows` };
+  }
+  return { ...called, program, name, home };
+}
+
+function calledOn(argv0: string, systemOf: () => System): Called | undefined {
   const name = argv0.slice(argv0.lastIndexOf('/') + 1);
   const bare = name.replace(/\.(?:sh|exe|cmd)$/, '');
   const found = foreigners.get(bare);
