@@ -1,6 +1,7 @@
 /** Entries of Windows' event log (Event Viewer: Windows Logs, Application). */
-import { openDll } from './dll.ts';
+import { withFfi } from '../ffi.ts';
 import { allocatePage } from './memory.ts';
+import { library, once, wide } from './native.ts';
 
 export type EventType = 'error' | 'warning' | 'information';
 
@@ -12,32 +13,37 @@ const types = { error: 1, warning: 2, information: 4 } as const;
 const longestText = 1_900;
 const textAt = 16;
 
+const calls = once(() =>
+  withFfi(
+    (ffi) =>
+      ffi.dlopen(library('advapi32.dll'), {
+        RegisterEventSourceW: { arguments: ['pointer', 'buffer'], return: 'pointer' },
+        ReportEventW: {
+          arguments: [
+            'pointer',
+            'uint16',
+            'uint16',
+            'uint32',
+            'pointer',
+            'uint16',
+            'uint32',
+            'pointer',
+            'pointer',
+          ],
+          return: 'int32',
+        },
+      }).functions,
+  ),
+);
+
 /** `source` is known to Event Viewer by what `ar-exec service install` puts into the registry. */
 export function openEventLog(source: string): WriteEvent {
-  const { functions } = openDll('advapi32.dll', {
-    RegisterEventSourceW: { arguments: ['pointer', 'buffer'], return: 'pointer' },
-    ReportEventW: {
-      arguments: [
-        'pointer',
-        'uint16',
-        'uint16',
-        'uint32',
-        'pointer',
-        'uint16',
-        'uint32',
-        'pointer',
-        'pointer',
-      ],
-      return: 'int32',
-    },
-  });
-  const name = Buffer.from(`${source}\0`, 'utf16le');
-  const handle = functions.RegisterEventSourceW(0n, name);
+  const handle = calls().RegisterEventSourceW(0n, wide(source));
   if (handle === 0n) return () => {};
   const { address, bytes } = allocatePage();
   bytes.writeBigUInt64LE(address + BigInt(textAt));
   return (type, id, text) => {
     bytes.write(`${text.slice(0, longestText)}\0`, textAt, 'utf16le');
-    functions.ReportEventW(handle, types[type], 0, id, 0n, 1, 0, address, 0n);
+    calls().ReportEventW(handle, types[type], 0, id, 0n, 1, 0, address, 0n);
   };
 }

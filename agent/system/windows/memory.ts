@@ -1,6 +1,7 @@
 /** Memory that Windows reads and writes while JavaScript does something else. It is never given back. */
 import { ArError } from '../../errors.ts';
-import { memoryAt, openDll } from './dll.ts';
+import { withFfi } from '../ffi.ts';
+import { library, memory, once } from './native.ts';
 
 export interface Memory {
   readonly address: bigint;
@@ -12,25 +13,27 @@ const readWrite = 0x04;
 const readExecute = 0x20;
 const pageBytes = 4_096;
 
-const kernel = () =>
-  openDll('kernel32.dll', {
-    VirtualAlloc: { arguments: ['pointer', 'uint64', 'uint32', 'uint32'], return: 'pointer' },
-    VirtualProtect: { arguments: ['pointer', 'uint64', 'uint32', 'buffer'], return: 'int32' },
-  });
+const calls = once(() =>
+  withFfi(
+    (ffi) =>
+      ffi.dlopen(library('kernel32.dll'), {
+        VirtualAlloc: { arguments: ['pointer', 'uint64', 'uint32', 'uint32'], return: 'pointer' },
+        VirtualProtect: { arguments: ['pointer', 'uint64', 'uint32', 'buffer'], return: 'int32' },
+      }).functions,
+  ),
+);
 
 /** A page, filled with zeros. */
 export function allocatePage(): Memory {
-  const { functions } = kernel();
-  const address = functions.VirtualAlloc(0n, BigInt(pageBytes), commitAndReserve, readWrite);
+  const address = calls().VirtualAlloc(0n, BigInt(pageBytes), commitAndReserve, readWrite);
   if (address === 0n) throw noMemory();
-  return { address, bytes: memoryAt(address, pageBytes) };
+  return { address, bytes: memory().toBuffer(address, pageBytes, false) };
 }
 
 /** From now on what is there can be called, and no longer be changed. */
 export function makeCallable({ address }: Memory): void {
-  const { functions } = kernel();
   const before = Buffer.alloc(4);
-  if (functions.VirtualProtect(address, BigInt(pageBytes), readExecute, before) === 0) {
+  if (calls().VirtualProtect(address, BigInt(pageBytes), readExecute, before) === 0) {
     throw noMemory();
   }
 }

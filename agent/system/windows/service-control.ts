@@ -6,8 +6,9 @@
  * and not a JavaScript one: its single argument and its result are those of a thread's function.
  */
 import { ArError } from '../../errors.ts';
-import { openDll } from './dll.ts';
+import { withFfi } from '../ffi.ts';
 import { allocatePage, makeCallable } from './memory.ts';
+import { library, once, type Pointer } from './native.ts';
 import { controlHandler, serviceMain } from './service-stubs.ts';
 
 export type ServiceState = 'starting' | 'running' | 'stopping' | 'stopped';
@@ -44,16 +45,38 @@ const place = { controls: 0, handle: 64, name: 128, table: 1_024 } as const;
 const handlerAt = 0;
 const mainAt = 64;
 
+const advapi = once(() =>
+  withFfi((ffi) => {
+    const { lib, functions } = ffi.dlopen(library('advapi32.dll'), {
+      SetServiceStatus: { arguments: ['pointer', 'buffer'], return: 'int32' },
+    });
+    return {
+      functions,
+      startDispatcher: lib.getSymbol('StartServiceCtrlDispatcherW'),
+      registerHandler: lib.getSymbol('RegisterServiceCtrlHandlerExW'),
+    };
+  }),
+);
+
+const kernel = once(() =>
+  withFfi(
+    (ffi) =>
+      ffi.dlopen(library('kernel32.dll'), {
+        CreateThread: {
+          arguments: ['pointer', 'uint64', 'pointer', 'pointer', 'uint32', 'pointer'],
+          return: 'pointer',
+        },
+        GetExitCodeThread: { arguments: ['pointer', 'buffer'], return: 'int32' },
+      }).functions,
+  ),
+);
+
 /** Resolves when the service control manager has started this process; `onControl` is told what it wants. */
 export async function connectToServiceControl(
   name: string,
   onControl: (code: ServiceControlCode) => void,
 ): Promise<ServiceControl> {
-  const advapi = openDll('advapi32.dll', {
-    StartServiceCtrlDispatcherW: { arguments: ['pointer'], return: 'int32' },
-    RegisterServiceCtrlHandlerExW: { arguments: ['pointer', 'pointer', 'pointer'] },
-    SetServiceStatus: { arguments: ['pointer', 'buffer'], return: 'int32' },
-  });
+  const { functions, startDispatcher, registerHandler } = advapi();
   const page = allocatePage();
   const code = allocatePage();
   page.bytes.write(`${name}\0`, place.name, 'utf16le');
@@ -62,7 +85,7 @@ export async function connectToServiceControl(
     name: page.address + BigInt(place.name),
     controls: page.address + BigInt(place.controls),
     handle: page.address + BigInt(place.handle),
-    registerServiceCtrlHandlerExW: advapi.addressOf('RegisterServiceCtrlHandlerExW'),
+    registerServiceCtrlHandlerExW: registerHandler,
     handler: code.address + BigInt(handlerAt),
   };
   serviceMain(addresses).copy(code.bytes, mainAt);
@@ -70,10 +93,7 @@ export async function connectToServiceControl(
   // SERVICE_TABLE_ENTRYW: name and function, and an empty one at the end.
   page.bytes.writeBigUInt64LE(addresses.name, place.table);
   page.bytes.writeBigUInt64LE(code.address + BigInt(mainAt), place.table + 8);
-  const dispatcher = startThread(
-    advapi.addressOf('StartServiceCtrlDispatcherW'),
-    page.address + BigInt(place.table),
-  );
+  const dispatcher = startThread(startDispatcher, page.address + BigInt(place.table));
   const handle = await waitForHandle(page.bytes, dispatcher);
   const noted = new Int32Array(page.bytes.buffer, page.bytes.byteOffset + place.controls, 8);
   setInterval(() => {
@@ -87,7 +107,7 @@ export async function connectToServiceControl(
       const pending = state === 'starting' || state === 'stopping';
       checkpoint = pending ? checkpoint + 1 : 0;
       const status = { state, exitCode, checkpoint, pending };
-      if (advapi.functions.SetServiceStatus(handle, statusBytes(status)) !== 0) return;
+      if (functions.SetServiceStatus(handle, statusBytes(status)) !== 0) return;
       throw failed('the service control manager does not take the state of the service');
     },
   };
@@ -118,20 +138,13 @@ interface Thread {
   isOver(): boolean;
 }
 
-function startThread(function_: bigint, argument: bigint): Thread {
-  const { functions } = openDll('kernel32.dll', {
-    CreateThread: {
-      arguments: ['pointer', 'uint64', 'pointer', 'pointer', 'uint32', 'pointer'],
-      return: 'pointer',
-    },
-    GetExitCodeThread: { arguments: ['pointer', 'buffer'], return: 'int32' },
-  });
-  const thread = functions.CreateThread(0n, 0n, function_, argument, 0, 0n);
+function startThread(function_: Pointer, argument: Pointer): Thread {
+  const thread = kernel().CreateThread(0n, 0n, function_, argument, 0, 0n);
   if (thread === 0n) throw failed('Windows gave no thread for its service control');
   return {
     isOver: () => {
       const code = Buffer.alloc(4);
-      return functions.GetExitCodeThread(thread, code) !== 0 && code.readUInt32LE() !== lives;
+      return kernel().GetExitCodeThread(thread, code) !== 0 && code.readUInt32LE() !== lives;
     },
   };
 }

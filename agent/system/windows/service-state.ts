@@ -1,5 +1,6 @@
 /** What the service control manager knows of a service, without its tools, whose words are translated. */
-import { openDll } from './dll.ts';
+import { withFfi } from '../ffi.ts';
+import { library, once, wide } from './native.ts';
 
 export interface ServiceReport {
   /** 1 stopped, 2 starting, 3 stopping, 4 running, 5 to 7 about pausing (SERVICE_STATUS). */
@@ -19,25 +20,31 @@ const queryStatus = 0x04;
 const configBytes = 8_192;
 const statusBytes = 36;
 
+const calls = once(() =>
+  withFfi(
+    (ffi) =>
+      ffi.dlopen(library('advapi32.dll'), {
+        OpenSCManagerW: { arguments: ['pointer', 'pointer', 'uint32'], return: 'pointer' },
+        OpenServiceW: { arguments: ['pointer', 'buffer', 'uint32'], return: 'pointer' },
+        QueryServiceStatusEx: {
+          arguments: ['pointer', 'int32', 'buffer', 'uint32', 'buffer'],
+          return: 'int32',
+        },
+        QueryServiceConfigW: {
+          arguments: ['pointer', 'buffer', 'uint32', 'buffer'],
+          return: 'int32',
+        },
+        CloseServiceHandle: { arguments: ['pointer'], return: 'int32' },
+      }).functions,
+  ),
+);
+
 /** Undefined where there is no such service, or it cannot be asked for. */
 export function serviceState(name: string): ServiceReport | undefined {
-  const { functions } = openDll('advapi32.dll', {
-    OpenSCManagerW: { arguments: ['pointer', 'pointer', 'uint32'], return: 'pointer' },
-    OpenServiceW: { arguments: ['pointer', 'buffer', 'uint32'], return: 'pointer' },
-    QueryServiceStatusEx: {
-      arguments: ['pointer', 'int32', 'buffer', 'uint32', 'buffer'],
-      return: 'int32',
-    },
-    QueryServiceConfigW: {
-      arguments: ['pointer', 'buffer', 'uint32', 'buffer'],
-      return: 'int32',
-    },
-    CloseServiceHandle: { arguments: ['pointer'], return: 'int32' },
-  });
+  const functions = calls();
   const manager = functions.OpenSCManagerW(0n, 0n, connect);
   if (manager === 0n) return undefined;
-  const wide = Buffer.from(`${name}\0`, 'utf16le');
-  const service = functions.OpenServiceW(manager, wide, queryConfig | queryStatus);
+  const service = functions.OpenServiceW(manager, wide(name), queryConfig | queryStatus);
   try {
     if (service === 0n) return undefined;
     const status = Buffer.alloc(statusBytes);
