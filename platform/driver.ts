@@ -2,8 +2,10 @@ import type { About, Finding } from './about.ts';
 import type { Step, StepResult } from './step.ts';
 import type { System } from './system.ts';
 import type { Target } from './target.ts';
+import type { Watch } from './watch.ts';
 
 export type { About, Finding } from './about.ts';
+export type { Watch, WatchEvent } from './watch.ts';
 
 /** Something to ask the machine, and a pure function that understands the answers. */
 export interface Question<Answer> {
@@ -84,25 +86,17 @@ export type Reading<T extends Target = Target> =
       setup(containers: readonly string[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
       teardown(): Step[];
+      /** See `Traits.plansFromReading`. */
+      readonly plan?: Plan<T>;
     };
 
-/**
- * Something to listen to while the agent runs: when it happens, effects may have gone or come, and the
- * machine is compared with the journal at once. A D-Bus service: when it ends or begins, and when it
- * emits one of these signals.
- */
-export interface Watch {
-  readonly kind: 'dbus';
-  readonly service: string;
-  readonly signals: readonly {
-    readonly path: string;
-    readonly interface: string;
-    readonly member: string;
-  }[];
+/** What plans a batch from what was found right before it, in the place of the driver's own functions. */
+export interface Plan<T extends Target = Target> {
+  /** Why none of a batch must be made now, as `Driver.hindrance` has it, seen in the same look. */
+  readonly obstacle?: string | undefined;
+  apply(effects: readonly Effect<T>[]): Step[];
+  revert(effects: readonly Effect<T>[]): Step[];
 }
-
-/** `gone`: what holds the effects has ended, and the effects with it; nothing can be done until it is back. */
-export type WatchEvent = 'changed' | 'gone';
 
 /** Whether a facility can be used here, and the reason in words that fit a log line. */
 export interface Usability {
@@ -155,6 +149,12 @@ export interface Traits {
   readonly adoptsForGood?: boolean;
   /** Connections that stand go on: only new ones are kept out, or only one direction. */
   readonly leavesFlows?: boolean;
+  /**
+   * Which steps make or take back an effect depends on what stands (which rule has room for it, which
+   * one it is in): the machine is looked at right before each batch, and `Reading.plan` makes its steps.
+   * `Driver.apply` and `revert` plan as if nothing stood.
+   */
+  readonly plansFromReading?: boolean;
   /** The tools end with 0 whatever came of it: whether it came true is seen by looking afterwards. */
   readonly statusTellsNothing?: boolean;
 }

@@ -52,6 +52,8 @@ export interface CommandStep {
   readonly standby?: boolean;
   /** It starts others that go on, and may hold its pipes: it is over when the tool itself ends. */
   readonly leavesDaemons?: boolean;
+  /** Where it prints its results, its complaint is the first line, and its usage follows. */
+  readonly complainsFirst?: boolean;
 }
 
 /** Looks whether an executable may be run: it is there, and only root (or we) can change or replace it. */

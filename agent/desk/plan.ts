@@ -1,4 +1,4 @@
-import type { Driver, Effect, OneShot } from '../../platform/driver.ts';
+import type { Plan as BatchPlan, Driver, Effect, OneShot } from '../../platform/driver.ts';
 import type { ScriptStep, Step } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 import type { Carrier } from '../engine/carry-out.ts';
@@ -46,7 +46,8 @@ export async function planEffect(
   if (request.verb === 'delete') {
     if (held === undefined) return plan('nothing is held for it', []);
     if (held.preExisting || request.forget === true) return plan('only the record would end', []);
-    return plan(`${driver.name} holds it`, driver.revert([revertOf(held)]));
+    const { revert } = await planner(carrier);
+    return plan(`${driver.name} holds it`, revert([revertOf(held)]));
   }
   const standing = held?.state === 'active';
   if (standing && !endsLater(request, held, clock.now())) {
@@ -67,7 +68,8 @@ export async function planEffect(
   const [refused] = settled;
   if (refused !== undefined) return plan(refused.why ?? 'it is so already', []);
   const why = held === undefined ? chosen : `${driver.name} holds it`;
-  const steps = [...(await setupSteps(carrier, target)), ...driver.apply(fit)];
+  const setup = await setupSteps(carrier, target);
+  const steps = [...setup, ...(await planner(carrier)).apply(fit)];
   const following = standing ? [] : await madeSteps?.(driver, [target]);
   return plan(why, [...steps, ...(following ?? [])]);
 }
@@ -86,16 +88,24 @@ function endsLater({ timeoutSeconds }: Request, held: Action, now: number): bool
   return timeoutSeconds === undefined || now + timeoutSeconds * 1_000 > held.deadlineAt;
 }
 
+async function planner(carrier: Carrier): Promise<BatchPlan> {
+  const found = await carrier.planner();
+  if ('failure' in found) throw cannotTell(carrier, found.why);
+  return found;
+}
+
 async function setupSteps(carrier: Carrier, target: Decision['target']): Promise<Step[]> {
   const container = carrier.driver.container(target);
   if (container === undefined) return [];
   const reading = await carrier.inspect();
-  if (!reading.known) {
-    throw new ArError(
-      'driver-failed',
-      `${carrier.driver.name} cannot tell what it holds: ${reading.why}`,
-      'Run ar-exec with the rights it needs (root), and see "ar-exec status".',
-    );
-  }
+  if (!reading.known) throw cannotTell(carrier, reading.why);
   return reading.containers.includes(container) ? [] : reading.setup([container]);
+}
+
+function cannotTell({ driver }: Carrier, why: string): ArError {
+  return new ArError(
+    'driver-failed',
+    `${driver.name} cannot tell what it holds: ${why}`,
+    'Run ar-exec with the rights it needs (root), and see "ar-exec status".',
+  );
 }

@@ -1,4 +1,4 @@
-import type { Driver, Effect, Reading } from '../../platform/driver.ts';
+import type { Driver, Effect, Plan, Reading } from '../../platform/driver.ts';
 import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import { isHost, type Target } from '../../platform/target.ts';
 import { all, type Carried, type Failure } from './carried.ts';
@@ -13,6 +13,8 @@ export interface Carrier {
   /** Takes effects back; one that is gone already counts as done. */
   revert(effects: readonly Effect[]): Promise<Carried[]>;
   inspect(): Promise<Reading>;
+  /** What plans the next batch, by what stands now; or why nobody can. */
+  planner(): Promise<Plan | Failure>;
   /** Looks at targets that were not looked at before, and writes nothing down. */
   examine(effects: readonly Effect[]): Promise<ExaminedEffects>;
   /** Makes containers stand whole again after `inspect` found them broken or gone. */
@@ -80,6 +82,9 @@ export function createCarrier(
     return mend(await inspect(), needed);
   };
 
+  const planner = async (): Promise<Plan | Failure> =>
+    planOf(driver, driver.traits.plansFromReading === true ? await inspect() : undefined);
+
   const apply = async (wanted: readonly Effect[]): Promise<Carried[]> => {
     const [fine, tooWide] = split(wanted, ({ target }) => isTaken(driver, target));
     const { fit: effects, settled } = await examine(driver, fine, run, remember);
@@ -112,8 +117,10 @@ export function createCarrier(
     }
     const hindered = await hindrance(effects.length);
     if (hindered !== undefined) return all(effects, 'failed', hindered);
+    const plan = makes(await planner());
+    if ('failure' in plan) return all(effects, 'failed', plan);
     const remarks: string[] = [];
-    const failed = await act(driver.apply(known), remarks);
+    const failed = await act(plan.apply(known), remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
     const attempt = async (rest: readonly Effect[]): Promise<Failure | undefined> => {
       const reading = await inspect();
@@ -121,7 +128,9 @@ export function createCarrier(
       if (trouble !== undefined) return { failure: 'exit', why: trouble };
       const hindered = await hindrance(rest.length);
       if (hindered !== undefined) return hindered;
-      return act(driver.apply(sharesPlace ? asFound(rest, reading) : rest));
+      const next = makes(planOf(driver, reading));
+      if ('failure' in next) return next;
+      return act(next.apply(sharesPlace ? asFound(rest, reading) : rest));
     };
     return converge({ effects, failed, goal: 'stands', attempt, inspect });
   };
@@ -148,10 +157,13 @@ export function createCarrier(
 
   const takeBack = async (effects: readonly Effect[]): Promise<Carried[]> => {
     const remarks: string[] = [];
-    const failed = await act(driver.revert(effects), remarks);
+    const attempt = async (rest: readonly Effect[], remarks?: string[]) => {
+      const plan = await planner();
+      return 'failure' in plan ? plan : act(plan.revert(rest), remarks);
+    };
+    const failed = await attempt(effects, remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
     if (driver.traits.unmarked === true && !sharesPlace) return takeBackEach(effects);
-    const attempt = (rest: readonly Effect[]) => act(driver.revert(rest));
     return converge({ effects, failed, goal: 'gone', attempt, inspect });
   };
 
@@ -182,6 +194,7 @@ export function createCarrier(
     apply,
     revert,
     inspect,
+    planner,
     examine: (effects) => examine(driver, effects, run, () => {}),
     mend,
     teardown,
@@ -203,6 +216,19 @@ const hostsOnly: Failure = {
   failure: 'exit',
   why: 'single addresses only can be acted on here, no prefixes',
 };
+
+/** What plans a batch: the driver by itself, or by what was found. */
+function planOf(driver: Driver, reading?: Reading): Plan | Failure {
+  if (driver.traits.plansFromReading !== true || reading === undefined) return driver;
+  if (!reading.known) return { failure: 'exit', why: reading.why };
+  return reading.plan ?? driver;
+}
+
+/** The same for effects that are to be made. */
+function makes(plan: Plan | Failure): Plan | Failure {
+  if ('failure' in plan || plan.obstacle === undefined) return plan;
+  return { failure: 'exit', why: plan.obstacle };
+}
 
 function isTaken({ traits }: Driver, target: Target): boolean {
   return traits.prefixes || target.kind !== 'address' || isHost(target);
@@ -253,7 +279,9 @@ async function runSteps(
       const what = nameOf(step);
       const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;
       // Some tools complain where they print their results.
-      const said = result.stderr.trim() || result.stdout.trim().split('\n').at(-1) || 'no message';
+      const lines = result.stdout.trim().split('\n');
+      const first = step.kind === 'command' && step.complainsFirst === true;
+      const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
       return { failure: result.failure, why: `${what}: ${status}: ${said}` };
     }
   }

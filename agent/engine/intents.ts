@@ -53,7 +53,9 @@ async function applyAll(
         why: reading.why,
       }));
     }
-    for (const { target } of reading.effects) standing.add(target.text);
+    for (const { target, partial } of reading.effects) {
+      if (partial !== true) standing.add(target.text);
+    }
   }
   const { selfExpiring, unmarked } = carrier.driver.traits;
   const effects: Effect[] = [];

@@ -64,6 +64,8 @@ function firstRoutes(system: SimSystem): SimRoute[] {
       return freeBsd({ loop: 'link#1', net: 'link#5', own: 'link#1' });
     case 'openbsd76':
       return openBsd;
+    case 'windows11':
+      throw new Error('its routes are those of windows-route.ts');
     default:
       return berkeley[system];
   }
@@ -219,6 +221,7 @@ const outside: Readonly<Record<SimSystem, string>> = {
   netbsd10: 'wm0',
   dragonfly6: 'em0',
   macos14: 'en0',
+  windows11: 'none',
 };
 
 export function deleteRoute(

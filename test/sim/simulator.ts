@@ -13,9 +13,10 @@ export type SimSystem =
   | 'openbsd76'
   | 'netbsd10'
   | 'dragonfly6'
-  | 'macos14';
+  | 'macos14'
+  | 'windows11';
 
-/** Every one of them, and what Node calls the system that it is. */
+/** Every Unix among them, and what Node calls the system that it is. */
 export const simSystems = [
   ['freebsd13', 'freebsd'],
   ['freebsd15', 'freebsd'],

@@ -8,6 +8,7 @@ const names: Readonly<Record<SimSystem, string>> = {
   netbsd10: 'NetBSD',
   dragonfly6: 'DragonFly',
   macos14: 'Darwin',
+  windows11: 'none',
 };
 
 export const simulate: Simulator = ({ args, system }) =>

@@ -51,6 +51,7 @@ function carrierOf(options: {
         teardown: () => [],
       };
     },
+    planner: async () => kind.make(kind.defaults),
     examine: async (effects) => ({ fit: effects, settled: [] }),
     mend: async () => undefined,
     teardown: async () => {},

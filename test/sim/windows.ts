@@ -1,0 +1,21 @@
+/** A Windows of its own: all the tools of it that are simulated. */
+import { simulate as netsh } from './netsh.ts';
+import { createQuickMachine, type QuickMachine } from './quick-machine.ts';
+import { simulate as reg } from './reg.ts';
+import { simulate as sc } from './sc-query.ts';
+import type { Switches } from './simulator.ts';
+import { simulate as route } from './windows-route.ts';
+
+export function createQuickWindows(switches: Switches = {}): QuickMachine {
+  const machine = createQuickMachine('windows11', { netsh, reg, sc, route });
+  machine.switches = switches;
+  return machine;
+}
+
+/** The same tools as modules, for machines whose tools are processes. */
+export const windowsTools = {
+  netsh: 'netsh.ts',
+  reg: 'reg.ts',
+  sc: 'sc-query.ts',
+  route: 'windows-route.ts',
+} as const;
