@@ -29,7 +29,9 @@ import { xPost } from './notify/x-post.ts';
 import { type System, systems } from './system.ts';
 import { accountWindows } from './windows/account.ts';
 import { killProcessWindows } from './windows/kill-process.ts';
+import { netsh } from './windows/netsh.ts';
 import { restartAgentWindows } from './windows/restart-agent.ts';
+import { routeNullWindows } from './windows/route-null.ts';
 
 /** Every driver there is, for all systems. Which one a response prefers is policy's business. */
 export const drivers: readonly DriverKind[] = [
@@ -43,6 +45,7 @@ export const drivers: readonly DriverKind[] = [
   hostsAllow,
   routeNull,
   routeNullBsd,
+  routeNullWindows,
   blockFile,
   account,
   accountBsd,
@@ -52,6 +55,7 @@ export const drivers: readonly DriverKind[] = [
   pf,
   ipfw,
   npf,
+  netsh,
 ];
 
 /** Every one-shot there is, for all systems. */

@@ -29,7 +29,7 @@ const otherSystem: Foreign = { lines: ['Invalid system', 'Ended'], status: 0 };
 const noNpf: Foreign = { lines: ['The NPFCTL is not accessible'], status: 255 };
 /** `but`: the systems where the name is that of a response. */
 const foreigners = new Map<string, { readonly foreign: Foreign; readonly but: readonly System[] }>([
-  ['netsh', { foreign: otherSystem, but: [] }],
+  ['netsh', { foreign: otherSystem, but: ['win32'] }],
   ['ipfw', { foreign: otherSystem, but: ['freebsd'] }],
   ['ipfw_mac', { foreign: otherSystem, but: ['darwin'] }],
   ['pf', { foreign: otherSystem, but: ['freebsd', 'openbsd', 'darwin'] }],

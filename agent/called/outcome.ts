@@ -1,3 +1,4 @@
+import { inactiveLines } from '../observe/inactive.ts';
 import type { Failure, Reply } from './ask-agent.ts';
 
 /** What there is to tell of a reply, in a line of the log each, and whether it came true. */
@@ -34,7 +35,7 @@ const nothingStands = ['not-held', 'not-revertible', 'address-invalid', 'target-
 function refused({ code, message }: Failure, verb: 'add' | 'delete'): Told {
   return verb === 'delete' && nothingStands.includes(code)
     ? { lines: [], done: true }
-    : { lines: [oneLine(message)], done: false };
+    : { lines: [...inactiveLines(message), oneLine(message)], done: false };
 }
 
 /** A line of the log: parts of it can be text of strangers. */

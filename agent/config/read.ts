@@ -116,6 +116,7 @@ function readSettings(ours: Sections, system: System): OwnFile['settings'] {
     ipsetSet: { ipv4: valueOr(settings.ipsetSetIpv4), ipv6: valueOr(settings.ipsetSetIpv6) },
     pf: { anchor: valueOr(settings.pfAnchor), table: valueOr(settings.pfTable) },
     ipfw: { table: valueOr(settings.ipfwTable), rule: String(valueOr(settings.ipfwRule)) },
+    routeNull: { store: valueOr(settings.routeNullStore) },
     npf: { table: valueOr(settings.npfTable) },
     killProcess: {
       grace: String(valueOr(settings.killGrace)),

@@ -84,6 +84,8 @@ export interface Config {
   readonly pf: { readonly anchor: string; readonly table: string };
   /** The table of ipfw that is filled, and the number of the rules that deny it; platform/bsd/ipfw.ts. */
   readonly ipfw: { readonly table: string; readonly rule: string };
+  /** Whether null routes of Windows come back when it starts anew: 'persistent'. Default 'active'. */
+  readonly routeNull: { readonly store: 'active' | 'persistent' };
   /** The table of npf that is filled. Default 'ar_exec'. */
   readonly npf: { readonly table: string };
   /** How kill-process ends a process, and which it never ends; platform/linux/kill-process.ts. */
@@ -180,6 +182,7 @@ export const settings = {
   pfTable: pfTable('pf/table', 'ar_exec'),
   ipfwTable: ipfwTable('ipfw/table', 'ar_exec'),
   ipfwRule: wholeNumber('ipfw/rule', 1, { min: 1, max: 65_534 }),
+  routeNullStore: oneOf('route_null/store', 'active', ['active', 'persistent']),
   npfTable: npfTable('npf/table', 'ar_exec'),
   killGrace: wholeNumber('kill_process/grace', 0, { min: 0, max: 60 }),
   killFamily: oneOf('kill_process/family', 'no', ['no', 'yes']),

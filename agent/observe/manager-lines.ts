@@ -6,6 +6,7 @@
  */
 import { cDate } from './c-date.ts';
 import { hideAddresses } from './hide-addresses.ts';
+import { inactiveLines } from './inactive.ts';
 
 /** What was made of a request, for the lines that tell of it. */
 export interface Made {
@@ -58,7 +59,8 @@ export function removedLines(line: string, made: Made, at: Date): string {
 export function failedLines(line: string, why: string, at: Date): string {
   const { kind, program } = read(line);
   const reason = oneLine(why);
-  if (kind !== 'ossec') return stamped(program, ['Starting', reason, 'Ended'], at);
+  if (kind !== 'ossec')
+    return stamped(program, ['Starting', ...inactiveLines(reason), reason, 'Ended'], at);
   const name = program.slice(program.lastIndexOf('/') + 1);
   return `${cDate(at)} Unable to run active response (${name}: ${reason}).\n`;
 }

@@ -28,10 +28,10 @@ export interface ResponseDefinition {
 export const responses: readonly ResponseDefinition[] = [
   {
     name: 'firewall-drop',
-    aliases: ['default-firewall-drop', 'firewall-drop.sh'],
+    aliases: ['default-firewall-drop', 'firewall-drop.sh', 'firewall-drop.cmd'],
     target: 'address',
     stateful: true,
-    drivers: ['nftables', 'ipset', 'iptables', 'pf', 'ipfw', 'npf'],
+    drivers: ['nftables', 'ipset', 'iptables', 'pf', 'ipfw', 'npf', 'netsh'],
     summary: 'drops every packet that comes from the address, for this machine or through it',
   },
   {
@@ -44,6 +44,7 @@ export const responses: readonly ResponseDefinition[] = [
   },
   {
     name: 'block-ip',
+    aliases: ['block-ip.exe'],
     target: 'address',
     stateful: true,
     // What cuts off more comes first. Where firewalld runs on iptables, its reload takes the rules of
@@ -57,8 +58,10 @@ export const responses: readonly ResponseDefinition[] = [
       'pf',
       'ipfw',
       'npf',
+      'netsh',
       'route-null',
       'route-null-bsd',
+      'route-null-windows',
       'hosts-deny',
       'hosts-allow',
     ],
@@ -72,6 +75,14 @@ export const responses: readonly ResponseDefinition[] = [
     drivers: ['firewalld'],
     summary:
       'has firewalld drop what comes from the address, without touching its permanent configuration',
+  },
+  {
+    name: 'netsh',
+    aliases: ['netsh.exe', 'netsh.cmd', 'netsh-win-2016.cmd'],
+    target: 'address',
+    stateful: true,
+    drivers: ['netsh'],
+    summary: 'has the Windows firewall block every packet from the address and to it',
   },
   {
     name: 'ipfw',
@@ -116,10 +127,10 @@ export const responses: readonly ResponseDefinition[] = [
   },
   {
     name: 'route-null',
-    aliases: ['route-null.sh'],
+    aliases: ['route-null.sh', 'route-null.cmd', 'route-null-2012.cmd', 'route-null.exe'],
     target: 'address',
     stateful: true,
-    drivers: ['route-null', 'route-null-bsd'],
+    drivers: ['route-null', 'route-null-bsd', 'route-null-windows'],
     summary: 'discards what this machine would send to the address; packets from it still arrive',
   },
   {

@@ -22,6 +22,7 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     pf: pfSettings(config.pf),
     ipfw: config.ipfw,
     npf: config.npf,
+    'route-null-windows': config.routeNull,
     'block-file': { folder: config.blockFolder },
     'restart-agent': { home: config.managerHome },
     'kill-process': config.killProcess,

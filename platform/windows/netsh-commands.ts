@@ -7,8 +7,7 @@ import type { Direction } from './firewall-rules.ts';
 export type NetshCommand = readonly string[];
 
 const context = ['advfirewall', 'firewall'];
-const description =
-  'Made by ar-exec, which puts it right when it is changed and deletes it in time';
+const description = 'Made and looked after by ar-exec';
 
 /**
  * `action` stands last and is wanted: of a line that was cut short nothing is made. A list must never

@@ -38,8 +38,8 @@ test('a block is two commands, a change of the rules two more', () => {
   expect(
     show(driver.apply(effects(targets(['203.0.113.7', '2001:db8::/48'])))),
   ).toMatchInlineSnapshot(`
-    "$ netsh advfirewall firewall add rule name=ar-exec-0001 description=Made by ar-exec, which puts it right when it is changed and deletes it in time dir=in remoteip=203.0.113.7,2001:db8::/48 action=block
-    $ netsh advfirewall firewall add rule name=ar-exec-0001 description=Made by ar-exec, which puts it right when it is changed and deletes it in time dir=out remoteip=203.0.113.7,2001:db8::/48 action=block
+    "$ netsh advfirewall firewall add rule name=ar-exec-0001 description=Made and looked after by ar-exec dir=in remoteip=203.0.113.7,2001:db8::/48 action=block
+    $ netsh advfirewall firewall add rule name=ar-exec-0001 description=Made and looked after by ar-exec dir=out remoteip=203.0.113.7,2001:db8::/48 action=block
     "
   `);
 });

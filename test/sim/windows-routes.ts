@@ -1,5 +1,4 @@
 /** The routing tables of the simulated Windows. */
-import { parseTarget } from '../../platform/target.ts';
 import type { Parts } from './simulator.ts';
 
 export interface SimRoute {
@@ -71,7 +70,7 @@ function fresh(): SimRoute[] {
 }
 
 export function familyOf({ target }: Pick<SimRoute, 'target'>): 4 | 6 {
-  return parseTarget(target)?.family ?? 4;
+  return target.includes(':') ? 6 : 4;
 }
 
 export function addressOf(index: number): string {

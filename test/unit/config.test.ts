@@ -71,6 +71,7 @@ describe('settings', () => {
         ipsetSet: { ipv4: '', ipv6: '' },
         pf: { anchor: '', table: 'ar_exec' },
         ipfw: { table: 'ar_exec', rule: '1' },
+        routeNull: { store: 'active' },
         npf: { table: 'ar_exec' },
         blockFolder: '/ipblock',
         managerHome: '/var/ossec',
@@ -123,6 +124,7 @@ describe('settings', () => {
       <ipset_set><ipv4>my:set4</ipv4><ipv6>6</ipv6></ipset_set>
       <pf><anchor>fence/ours</anchor><table>bad_hosts</table></pf>
       <ipfw><table>1</table><rule>00050</rule></ipfw> <npf><table>wazuh_blacklist</table></npf>
+      <route_null><store>persistent</store></route_null>
       <established_connections>keep</established_connections>
       <block_folder>/srv/blocked</block_folder> <manager_home>/opt/ossec</manager_home>
       <manager_config>none</manager_config> <agent_id>007</agent_id>
@@ -186,6 +188,7 @@ describe('settings', () => {
       ipsetSet: { ipv4: 'my:set4', ipv6: '6' },
       pf: { anchor: 'fence/ours', table: 'bad_hosts' },
       ipfw: { table: '1', rule: '50' },
+      routeNull: { store: 'persistent' },
       npf: { table: 'wazuh_blacklist' },
       blockFolder: '/srv/blocked',
       managerHome: '/opt/ossec',
@@ -289,6 +292,7 @@ describe('settings', () => {
     [`<ipset_set><ipv6>${'x'.repeat(32)}</ipv6></ipset_set>`, 'the name of a set, or empty'],
     ['<ipfw><table>two tables</table></ipfw>', 'the name of a table, up to 63 characters'],
     ['<ipfw><table>all</table></ipfw>', 'the name of a table, up to 63 characters'],
+    ['<route_null><store>both</store></route_null>', 'active, persistent'],
     ['<ipfw><rule>0</rule></ipfw>', '1 to 65534'],
     ['<ipfw><rule>65535</rule></ipfw>', '1 to 65534'],
     ['<npf><table>1</table></npf>', 'the name of a table, up to 31 characters'],

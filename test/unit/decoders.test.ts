@@ -113,6 +113,24 @@ describe('lines of JSON', () => {
     expect(alerts(failedLines(text, 'nft: exit 1', at))).toEqual([]);
   });
 
+  test.each([
+    [
+      'netsh',
+      '203.0.113.7 is not enforced: not enforced: the Windows firewall would do nothing: x',
+    ],
+    ['netsh', 'netsh=no (not enforced: the service of the Windows firewall (MpsSvc) does not run)'],
+    ['pf', 'pf=no (not enforced: pf is disabled) -> none'],
+  ])('give it what rule 658 takes for a firewall that is off: %s', (script, why) => {
+    const text = failedLines(line({ srcip: '203.0.113.7' }), why, at);
+    const told = text.split('\n').flatMap((one) => {
+      const after = one.replace(wazuh.json, '');
+      return after.startsWith('{') ? [JSON.parse(after)] : [];
+    });
+    expect(told).toMatchObject([{ status: 'inactive', script }]);
+    expect(alerts(text)).toEqual([]);
+    expect(failedLines(line({}), 'nft: exit 1', at)).not.toContain('inactive');
+  });
+
   test("give it the address of Windows' events", () => {
     const text = line({ win: { eventdata: { ipAddress: '203.0.113.9' } } });
     expect(alerts(addedLines(text, made, at))).toMatchObject([{ srcip: '203.0.113.9' }]);
