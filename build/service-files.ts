@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { defaultPaths } from '../agent/config/default-paths.ts';
 import { newsyslogLines, serviceText } from '../agent/service/files.ts';
 import { layoutOf, usualNode } from '../agent/service/layout.ts';
+import { execqSocketText, standInText } from '../agent/wazuh/files.ts';
 import type { Unix } from '../platform/system.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -35,6 +36,11 @@ export function serviceFiles(): ReadonlyMap<string, string> {
     ['scripts/newsyslog/netbsd.conf', rotation('netbsd')],
     ['scripts/newsyslog/macos.conf', rotation('darwin')],
     ['scripts/systemd/ar-exec.service', serviceText(executable())],
+    [
+      'scripts/systemd/ar-exec-execq.socket',
+      execqSocketText('/var/ossec/queue/alerts/execq', 'wazuh'),
+    ],
+    ['scripts/execd/stand-in', standInText],
   ]);
 }
 

@@ -12,6 +12,7 @@ import { runCommand } from './run.ts';
 import { selfTestCommand } from './self-test.ts';
 import { serviceCommand } from './service.ts';
 import { statusCommand } from './status.ts';
+import { wazuhCommand } from './wazuh.ts';
 
 /** Every subcommand. What it does is its `handler`. */
 export const commands = [
@@ -26,6 +27,7 @@ export const commands = [
   configCommand,
   journalCommand,
   serviceCommand,
+  wazuhCommand,
 ] as readonly CommandModule<object, never>[];
 
 /** Understands the words of a command line and does what they say; resolves with the exit status. */

@@ -3,14 +3,13 @@ import type { CommandModule } from 'yargs';
 import { isSystem, isUnix, type System, systems, type Unix } from '../../platform/system.ts';
 import { currentSystem } from '../config/default-paths.ts';
 import { ArError, exitStatus } from '../errors.ts';
-import type { Done } from '../service/carry-out.ts';
-import { type Change, changeText } from '../service/change.ts';
 import type { PfLine } from '../service/plan.ts';
 import type { Planned, ServiceWish } from '../service/service.ts';
 import type { WindowsServiceWish } from '../service/windows/service.ts';
 import { windowsText } from '../service/windows/text.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
-import { Ended, oneLine, print, printJson, remark } from './output.ts';
+import { refuseOthers, show, tell } from './changes.ts';
+import { Ended, print, printJson } from './output.ts';
 
 interface ServiceFlags extends CommonFlags {
   readonly what: 'install' | 'remove' | 'status';
@@ -57,9 +56,9 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
     const planned = isUnix(system)
       ? await planOnUnix(flags, { system, root })
       : await planOnWindows(flags, root);
-    const text = isUnix(system) ? changeText : windowsText;
+    const text = isUnix(system) ? undefined : windowsText;
     if (flags.dryRun) show(flags, planned, text);
-    else tell(flags, planned, { done: await planned.carryOut(), text });
+    else tell(flags, planned, await planned.carryOut(), text);
   },
 };
 
@@ -118,13 +117,7 @@ async function wishOf(
   flags: ServiceFlags,
   { system, root }: { readonly system: Unix; readonly root: string },
 ): Promise<ServiceWish> {
-  if (root === '/' && !flags.dryRun && process.getuid?.() !== 0) {
-    throw new ArError(
-      'usage-invalid',
-      'only root can do this',
-      `sudo ar-exec service ${flags.what}`,
-    );
-  }
+  if (root === '/' && !flags.dryRun) refuseOthers(`service ${flags.what}`);
   const { config } = placesOf(flags);
   const { createRunner } = await import('../system/runner.ts');
   return {
@@ -164,44 +157,4 @@ async function askForPf({ json, dryRun }: ServiceFlags, { line, file }: PfLine):
   } finally {
     asking.close();
   }
-}
-
-type Text = (change: Change) => string;
-
-function show({ json }: ServiceFlags, { changes, remarks }: Planned, text: Text): void {
-  if (json) {
-    printJson({ ok: true, changes, remarks });
-    return;
-  }
-  remark('nothing is done');
-  print(changes.map(text).join('\n'));
-  for (const one of remarks) remark(one);
-}
-
-function tell(
-  { json }: ServiceFlags,
-  { remarks }: Planned,
-  { done, text }: { readonly done: readonly Done[]; readonly text: Text },
-): void {
-  if (json) {
-    printJson({
-      ok: true,
-      done: done.map(({ change, ...rest }) => ({ ...nameOf(change), ...rest })),
-      remarks,
-    });
-    return;
-  }
-  const lines = done.flatMap(({ change, outcome, said }) => {
-    const [what = ''] = text(change).split('\n');
-    if (outcome === 'done') return [what];
-    return outcome === 'no' ? [`${what}  # ${oneLine(said ?? '')}`] : [];
-  });
-  print(lines.length === 0 ? 'All is so already.' : lines.join('\n'));
-  for (const one of remarks) remark(one);
-}
-
-function nameOf(change: Done['change']): object {
-  return change.kind === 'run'
-    ? { kind: change.kind, argv: change.argv }
-    : { kind: change.kind, path: change.path };
 }

@@ -4,14 +4,17 @@ import {
   chmod,
   chown,
   copyFile,
+  link,
   mkdir,
   open,
   readFile,
+  readlink,
   realpath,
   rename,
   rm,
   rmdir,
   stat,
+  symlink,
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Runner, StepResult } from '../../platform/step.ts';
@@ -89,12 +92,12 @@ async function changeFile(change: Exclude<Change, RunChange>, machine: Machine):
       case 'write':
         return {
           change,
-          outcome: await write(path, Buffer.from(change.text), change.mode, machine),
+          outcome: await write(path, Buffer.from(change.text), change, machine),
         };
       case 'copy':
         return {
           change,
-          outcome: await write(path, await readFile(change.from), change.mode, machine),
+          outcome: await write(path, await readFile(change.from), change, machine),
         };
       case 'remove':
         return await remove(change, path, machine);
@@ -102,6 +105,13 @@ async function changeFile(change: Exclude<Change, RunChange>, machine: Machine):
         return { change, outcome: await removeFolder(path) };
       case 'lines':
         return { change, outcome: await editLines(path, change, machine) };
+      case 'keep':
+        return { change, outcome: await place(path, (at) => link(change.from, at)) };
+      case 'link':
+        return { change, outcome: await linkTo(path, change.to) };
+      case 'move':
+        await rename(change.from, path);
+        return { change, outcome: 'done' };
     }
   } catch (error) {
     if (error instanceof ArError) throw error;
@@ -138,17 +148,37 @@ async function removeFolder(path: string): Promise<'done' | 'same'> {
   }
 }
 
+async function linkTo(path: string, to: string): Promise<'done' | 'same'> {
+  const there = await readlink(path).catch(() => undefined);
+  return there === to ? 'same' : place(path, (at) => symlink(to, at));
+}
+
+/** Made beside it and renamed: whoever opens the path meanwhile finds the old or the new. */
+async function place(path: string, make: (at: string) => Promise<void>): Promise<'done'> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
+  await make(temporary);
+  try {
+    await rename(temporary, path);
+  } finally {
+    // Two names of one file: rename(2) does nothing then, and says that it did.
+    await rm(temporary, { force: true });
+  }
+  return 'done';
+}
+
 async function write(
   path: string,
   bytes: Buffer,
-  mode: number,
+  { mode, gid }: { readonly mode: number; readonly gid?: number },
   { removeLater }: Machine,
 ): Promise<'done' | 'same'> {
   const old = await readOrNothing(path);
   const sameMode = removeLater !== undefined || ((old?.mode ?? 0) & 0o7777) === mode;
-  if (old?.bytes.equals(bytes) === true && sameMode) return 'same';
+  const sameGroup = gid === undefined || gid === old?.gid;
+  if (old?.bytes.equals(bytes) === true && sameMode && sameGroup) return 'same';
   const stepsAside = removeLater !== undefined && old !== undefined;
-  await replace(path, bytes, { mode }, async () => {
+  const owners = gid === undefined ? {} : { uid: process.getuid?.() ?? 0, gid };
+  await replace(path, bytes, { mode, ...owners }, async () => {
     if (stepsAside) await stepAside(path, removeLater);
   });
   return 'done';

@@ -1,21 +1,36 @@
 /** What is to be done to a machine, as data: it can be printed, and carried out or not. */
 export type Change =
   | { readonly kind: 'folder'; readonly path: string; readonly mode: number }
-  | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly mode: number }
+  | WriteChange
   | { readonly kind: 'copy'; readonly path: string; readonly from: string; readonly mode: number }
   | { readonly kind: 'remove'; readonly path: string }
   /** One that is not empty stays. */
   | { readonly kind: 'remove-folder'; readonly path: string }
+  /** A second name for a file, as it is, whatever becomes of the first; what was there before goes. */
+  | { readonly kind: 'keep'; readonly path: string; readonly from: string }
+  /** A symbolic link in the place of whatever is there; there is no moment without either. */
+  | { readonly kind: 'link'; readonly path: string; readonly to: string }
+  /** In the place of whatever is there, with all its rights. */
+  | { readonly kind: 'move'; readonly path: string; readonly from: string }
   | LinesChange
   | RunChange;
+
+export interface WriteChange {
+  readonly kind: 'write';
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+  /** Absent: the group of whoever does it. */
+  readonly gid?: number;
+}
 
 /** Lines of ours in somebody else's file, between two marks. No lines: they are taken out. */
 export interface LinesChange {
   readonly kind: 'lines';
   readonly path: string;
   readonly lines: readonly string[];
-  /** `rules`: before the first rule of pf.conf that passes or blocks. */
-  readonly where: 'end' | 'rules';
+  /** `rules`: before the first rule of pf.conf that passes or blocks; `xml`: at the end of XML. */
+  readonly where: 'end' | 'rules' | 'xml';
   /** Is asked whether the new text is right before it counts; the file's name is put behind it. */
   readonly check?: readonly string[];
   /** Keeps what was there before, if there is no such copy yet. */
@@ -50,6 +65,12 @@ export function changeText(change: Change): string {
       return `rm -f ${quote(change.path)}`;
     case 'remove-folder':
       return `rmdir ${quote(change.path)}`;
+    case 'keep':
+      return `ln -f ${quote(change.from)} ${quote(change.path)}`;
+    case 'link':
+      return `ln -sfn ${quote(change.to)} ${quote(change.path)}`;
+    case 'move':
+      return `mv -f ${quote(change.from)} ${quote(change.path)}`;
     case 'lines':
       return linesText(change);
     case 'run': {
@@ -61,7 +82,7 @@ export function changeText(change: Change): string {
 
 function linesText({ path, lines, where, copy }: LinesChange): string {
   if (lines.length === 0) return `# in ${path}, the lines of ar-exec are taken out`;
-  const place = where === 'end' ? 'at its end' : 'before its first rule';
+  const place = where === 'rules' ? 'before its first rule' : 'at its end';
   const kept = copy === undefined ? '' : `, which is kept as ${copy}`;
   return [`# in ${path}${kept}, ${place}:`, ...lines.map((line) => `+ ${line}`)].join('\n');
 }
