@@ -68,11 +68,16 @@ export class ArError extends Error {
   readonly hint: string;
 
   constructor(code: ErrorCode, message: string, hint: string, options?: ErrorOptions) {
-    super(message, options);
+    super(visible(message), options);
     this.name = 'ArError';
     this.code = code;
     this.hint = hint;
   }
+}
+
+/** It can quote a stranger, and is shown on terminals, which obey control characters (C1 ones too). */
+function visible(message: string): string {
+  return message.replace(/(?!\n)\p{Cc}/gu, '?');
 }
 
 /** The form in which an error crosses the socket and goes to the log. */

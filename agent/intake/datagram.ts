@@ -37,7 +37,10 @@ interface DatagramOptions {
 function textOf(bytes: Buffer): string {
   const end = bytes.indexOf(0);
   const text = bytes.toString('utf8', 0, end === -1 ? bytes.length : end);
-  return text.replace(/[\r\n]+$/, '');
+  // No expression that looks for the end of the text: it would begin anew at every line end in it.
+  let length = text.length;
+  while (length > 0 && /[\r\n]/.test(text.charAt(length - 1))) length -= 1;
+  return text.slice(0, length);
 }
 
 function isJson(text: string): boolean {

@@ -111,8 +111,9 @@ function check(value: object): NativeMessage {
   const parsed = v.safeParse(schemas[command as Command], value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  const path = v.getDotPath(issue);
-  throw invalid(path === null ? issue.message : `member "${path}": ${issue.message}`);
+  const path = v.getDotPath(issue)?.slice(0, 100);
+  const what = issue.message.slice(0, 200);
+  throw invalid(path === undefined ? what : `member "${path}": ${what}`);
 }
 
 /**

@@ -66,7 +66,9 @@ function check(value: object): Wazuh4Message {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw invalid(`member "${v.getDotPath(issue) ?? ''}": ${issue.message}`);
+  throw invalid(
+    `member "${v.getDotPath(issue)?.slice(0, 100) ?? ''}": ${issue.message.slice(0, 200)}`,
+  );
 }
 
 function common({ origin, parameters }: Wazuh4Message) {
@@ -82,8 +84,9 @@ function common({ origin, parameters }: Wazuh4Message) {
 /** The timeout stands behind the name; a name with `!` before it, from the manager's API, has none. */
 export function splitCommand(command: string): { executable: string; timeoutSeconds: number } {
   if (command.startsWith('!')) return { executable: command.slice(1), timeoutSeconds: 0 };
-  const [, executable = '', digits = ''] = /^(.*?)(\d*)$/s.exec(command) ?? [];
-  return { executable, timeoutSeconds: Number(digits) };
+  let end = command.length;
+  while (end > 0 && /\d/.test(command.charAt(end - 1))) end -= 1;
+  return { executable: command.slice(0, end), timeoutSeconds: Number(command.slice(end)) };
 }
 
 function originOf(origin: { name?: unknown; module?: unknown }, alert: unknown): Origin {

@@ -74,7 +74,9 @@ function check(value: object): Wazuh5Message {
   const parsed = v.safeParse(schema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw invalid(`member "${v.getDotPath(issue) ?? ''}": ${issue.message}`);
+  throw invalid(
+    `member "${v.getDotPath(issue)?.slice(0, 100) ?? ''}": ${issue.message.slice(0, 200)}`,
+  );
 }
 
 function executableOf({ wazuh }: Wazuh5Message): string {
