@@ -2,7 +2,7 @@ import type { Triggering } from './alerts/triggering.ts';
 import type { Composed } from './compose.ts';
 import { describeError } from './errors.ts';
 import type { Answer } from './intake/connection.ts';
-import { type ActionReply, describeAction, describeOutcome } from './reply.ts';
+import { type ActionReply, describeAction, describeBreaker, describeOutcome } from './reply.ts';
 import type { Action, Request } from './words.ts';
 
 /** What besides the stages has an answer. */
@@ -15,13 +15,19 @@ export interface Services {
 }
 
 /** Answers whatever can be asked of the agent. */
-export function createAnswer({ flow, journal, settled }: Composed, services: Services): Answer {
+export function createAnswer(
+  { flow, journal, settled, breaker }: Composed,
+  services: Services,
+): Answer {
   return ({ ask }) => {
     if (ask.kind === 'act') return flow.accept(ask.request).then(describeOutcome);
     return (async () => {
       switch (ask.kind) {
         case 'status':
           return { ok: true, ...services.status() };
+        case 'breaker':
+          if (ask.close) breaker.close();
+          return { ok: true, breaker: describeBreaker(breaker.state()) };
         case 'reload':
           return { ok: true, ...(await services.reload()) };
         case 'alert':

@@ -10,7 +10,9 @@ import type { Reporter } from './desk/desk.ts';
 import { createCarrier } from './engine/carry-out.ts';
 import { createFlowEnder, flowSteps } from './engine/flow-ender.ts';
 import { createFlow, type Flow } from './flow.ts';
+import { askedByAlerts, heldByAlerts } from './held-by-alerts.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
+import { type Breaker, createBreaker } from './policy/breaker.ts';
 import { decide } from './policy/decide.ts';
 import { escalationOf } from './policy/offenders.ts';
 import { responses } from './policy/responses.ts';
@@ -31,10 +33,13 @@ export interface Adornments {
   readonly scripts?: (inner: ScriptRunner) => ScriptRunner;
 }
 
+const minuteMs = 60_000;
+
 export interface Composed {
   readonly flow: Flow;
   readonly journal: Journal;
   readonly clock: Clock;
+  readonly breaker: Breaker;
   /** What the configuration comes to on this machine now. */
   settled(): Settled;
   /** Goes by another configuration from now on; what is in work and what is held is not touched. */
@@ -66,6 +71,13 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const settleNow = (config: Config) => settle(config, { run, now: clock.now, system });
   let settled = await settleNow(options.config);
   const scripts = createScriptParts(() => settled.config, journal, adornments?.scripts);
+  const breaker = createBreaker({
+    settings: () => settled.config.breaker,
+    held: heldByAlerts(journal, clock, () => settled.config.breaker.held),
+    now: clock.now,
+    before: askedByAlerts(journal, clock.now() - minuteMs, settled.config.breaker.perMinute),
+    onChange: (state) => report.breaker?.(state),
+  });
   const flows = createFlowEnder({
     plan: flowsOn(system),
     run,
@@ -96,6 +108,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
         system,
         newName: randomUUID,
       }),
+    breaker,
     escalation: (request, decision) => escalationOf(request, decision, settled.config),
     script: (instance) => (instance.driver === scriptDriver ? scripts.services : undefined),
     oneShot: (instance) => {
@@ -128,6 +141,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     flow,
     journal,
     clock,
+    breaker,
     settled: () => settled,
     reload: async (config) => {
       settled = await settleNow(config);

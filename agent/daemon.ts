@@ -14,6 +14,7 @@ import { ask } from './intake/client.ts';
 import type { Follower } from './intake/follow/follow.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
+import { startLookout } from './lookout.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { createCommands } from './policy/commands.ts';
 import { createReload, type Reload } from './reload.ts';
@@ -60,6 +61,9 @@ const pruneEverySeconds = 3_600;
  * after the first look at the machine.
  */
 const secondLookAfterMs = 7_000;
+const lookoutEveryMs = 1_000;
+/** Where a tool has to be asked for the gateway. */
+const lookoutBySpawningEveryMs = 10_000;
 const dayMs = 86_400_000;
 const probeMs = 1_000;
 
@@ -103,6 +107,13 @@ export async function startAgent(
     const opening = { path: socket, composed, commands, execd, reload, triggered, log };
     const server = await openSocket(opening);
     const following = await startFollowing({ composed, triggered, log });
+    const lookout = startLookout({
+      composed,
+      report,
+      onTrouble: (error) => log.error(describeError(error), 'what must not be blocked'),
+      everyMs: currentSystem() === 'linux' ? lookoutEveryMs : lookoutBySpawningEveryMs,
+    });
+    await lookout.look();
     const chores = startAgentChores(composed, log, [
       { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
       { name: 'execd', everySeconds: 10, work: execd.look },
@@ -117,7 +128,10 @@ export async function startAgent(
     };
     return {
       hangUp,
-      stop: () => stop({ composed, server, execd, following, chores, log, report, logs }),
+      stop: () => {
+        lookout.stop();
+        return stop({ composed, server, execd, following, chores, log, report, logs });
+      },
     };
   } catch (error) {
     log.flush();
@@ -174,6 +188,7 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
     ...(gid === undefined ? {} : { groupId: gid }),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,
+    requestsPerSecond: config.limits.requestsPerSecond,
     onTrouble: (what) => log.warn({ what }, 'intake'),
     parse: (line) => parseLine(line, commands),
     answer: createAnswer(composed, {

@@ -46,6 +46,7 @@ export const errorCodes = {
   'limit-connections': exitStatus.busy,
   'limit-pending': exitStatus.busy,
   'limit-actions': exitStatus.busy,
+  'breaker-open': exitStatus.busy,
   'agent-stopping': exitStatus.busy,
   'agent-unreachable': exitStatus.unreachable,
   'agent-running': exitStatus.refused,

@@ -18,6 +18,7 @@ import type { Plan } from './desk/plan.ts';
 import { createScriptDesk } from './desk/script-desk.ts';
 import { ArError } from './errors.ts';
 import { instanceKey } from './instance-key.ts';
+import { type Breaker, isAutomatic } from './policy/breaker.ts';
 import type { Decision } from './policy/decide.ts';
 import type { Protected } from './policy/guard.ts';
 import type { ResponseDefinition } from './policy/responses.ts';
@@ -38,6 +39,8 @@ export interface Stages extends DeskStages {
   ): Decision;
   /** Policy: how an order is answered that the same target has set off before; undefined: alike. */
   escalation?(request: Request, decision: Decision): Escalation | undefined;
+  /** Policy: refuses what alerts ask for when it is more than a machine could stand to lose. */
+  readonly breaker?: Pick<Breaker, 'check'>;
   /** Engine: which drivers can carry out a response for a target, the best first, and why. */
   choose(response: string, target: Target): Chosen;
   /** The one-shot that an instance is of, and the door to the machine; undefined for a driver. */
@@ -137,9 +140,18 @@ export function createFlow(stages: Stages): Flow {
         'Wait until some end, delete some, or raise <active_actions>.',
       );
     }
+    if (isNewWish(request, decision)) stages.breaker?.check(decision.target.text, desk.pending());
     const others = holder === undefined && request.verb === 'add' ? chosen.others : none;
     return { decision, instance, desk, others };
   };
+
+  /** What an alert wants to have blocked, and is not yet. */
+  const isNewWish = (request: Request, decision: Decision): boolean =>
+    request.verb === 'add' &&
+    request.dryRun !== true &&
+    isAutomatic(request.origin) &&
+    (decision.definition.stateful || decision.definition.guardsAddress === true) &&
+    !isHeld(decision);
 
   const isHeld = ({ definition, target }: Decision): boolean =>
     journal.holder(definition.name, target.text) !== undefined;
@@ -165,7 +177,9 @@ export function createFlow(stages: Stages): Flow {
     if (request.dryRun === true) {
       return desk.plan(request, decision, choose(decision).why);
     }
-    const { verb, origin, managerLine, logged, forget } = request;
+    const { verb, managerLine, logged, forget } = request;
+    const { forceProtected } = request;
+    const origin = forceProtected ? { ...request.origin, forced: true as const } : request.origin;
     const timeoutSeconds = definition.stateful ? request.timeoutSeconds : undefined;
     const escalation = stages.escalation?.(request, decision);
     const told = { origin, managerLine, logged, escalation };

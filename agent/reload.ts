@@ -52,6 +52,7 @@ const once: readonly [element: string, read: (config: Config) => unknown][] = [
   ['limits/connections', ({ limits }) => limits.connections],
   ['limits/message_bytes', ({ limits }) => limits.messageBytes],
   ['limits/pending_requests', ({ limits }) => limits.pendingRequests],
+  ['limits/requests_per_second', ({ limits }) => limits.requestsPerSecond],
   ['limits/scripts_at_once', ({ limits }) => limits.scriptsAtOnce],
   ['log_file', (config) => config.logFile],
   ['active_responses_log', (config) => config.activeResponsesLog],

@@ -1,4 +1,5 @@
 import type { Plan } from './desk/plan.ts';
+import type { BreakerState } from './policy/breaker.ts';
 import type { Action, Outcome } from './words.ts';
 
 /** What is told of an action, on the socket and by `--json`. Times in ISO 8601, UTC. */
@@ -90,6 +91,30 @@ export function describeOutcome(outcome: Outcome | Plan): object {
     preExisting: action.preExisting ? true : undefined,
     stillHeldBy: outcome.kind === 'reverted' ? outcome.stillHeldBy : undefined,
   } satisfies OutcomeReply;
+}
+
+/** How the breaker is, as `status` and `breaker` tell it. */
+export interface BreakerReply {
+  readonly open: boolean;
+  readonly why?: string | undefined;
+  readonly since?: string | undefined;
+  /** Requests that were refused since then. */
+  readonly refused?: number | undefined;
+  readonly lastMinute: number;
+  readonly perMinute: number;
+  readonly held: number;
+}
+
+export function describeBreaker({ settings, ...state }: BreakerState): BreakerReply {
+  return {
+    open: state.open,
+    why: state.why,
+    since: state.since === undefined ? undefined : iso(state.since),
+    refused: state.refused,
+    lastMinute: state.lastMinute,
+    perMinute: settings.perMinute,
+    held: settings.held,
+  };
 }
 
 /** A batch has few different times, and writing one out costs more than all the rest of a reply. */

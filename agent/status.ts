@@ -1,5 +1,6 @@
 import type { Composed } from './compose.ts';
 import type { ExecdStatus } from './execd/execd.ts';
+import { describeBreaker } from './reply.ts';
 import { version } from './version.ts';
 
 interface StatusFacts {
@@ -11,7 +12,7 @@ interface StatusFacts {
 
 /** The state of the agent, as `status` tells it. */
 export function describeStatus(
-  { flow, journal, clock, settled }: Composed,
+  { flow, journal, clock, settled, breaker }: Composed,
   { startedAt, connections, execd }: StatusFacts,
 ): object {
   const desks = flow.desks();
@@ -29,7 +30,9 @@ export function describeStatus(
     };
   });
   const counts = journal.counts();
+  const breakerNow = breaker.state();
   const healthy =
+    !breakerNow.open &&
     counts.missing === 0 &&
     counts.reverting === 0 &&
     drivers.every((one) => !('trouble' in one)) &&
@@ -42,6 +45,7 @@ export function describeStatus(
     actions: counts,
     pending: desks.reduce((sum, desk) => sum + desk.pending(), 0),
     connections,
+    breaker: describeBreaker(breakerNow),
     ...(execd === undefined ? {} : { execd }),
     journal: journal.file,
     drivers,

@@ -14,6 +14,8 @@ export interface Origin {
   readonly reason?: string | undefined;
   readonly ruleId?: string | undefined;
   readonly alertId?: string | undefined;
+  /** A person insisted, though it is never blocked: it is not let go for that. */
+  readonly forced?: true | undefined;
 }
 
 /**

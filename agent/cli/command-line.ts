@@ -3,6 +3,7 @@ import { ArError, exitStatus } from '../errors.ts';
 import { version } from '../version.ts';
 import { addCommand, deleteCommand } from './act.ts';
 import { alertCommand } from './alert.ts';
+import { breakerCommand } from './breaker.ts';
 import { configCommand } from './config-check.ts';
 import { doctorCommand } from './doctor.ts';
 import { journalCommand } from './journal-rebuild.ts';
@@ -22,6 +23,7 @@ export const commands = [
   alertCommand,
   listCommand,
   statusCommand,
+  breakerCommand,
   doctorCommand,
   selfTestCommand,
   configCommand,

@@ -1,6 +1,8 @@
 import type { CommandModule } from 'yargs';
 import { describeDuration } from '../config/duration.ts';
+import type { BreakerReply } from '../reply.ts';
 import { askAgent, type CommonFlags } from './agent.ts';
+import { breakerLine } from './breaker.ts';
 import { oneLine, print, printJson } from './output.ts';
 
 interface StatusReply {
@@ -24,6 +26,8 @@ interface StatusReply {
     readonly trouble?: readonly string[];
   }[];
   readonly choices: readonly string[];
+  /** Absent of an agent that is older than this command. */
+  readonly breaker?: BreakerReply;
 }
 
 export const statusCommand: CommandModule<object, CommonFlags> = {
@@ -44,6 +48,7 @@ function describe(status: StatusReply): string {
       status.healthy ? 'all is as it should be' : 'something is not as it should be'
     }`,
     `actions: ${counts.join(', ')}; ${status.pending} waiting; ${status.connections} connections`,
+    ...(status.breaker?.open === true ? [breakerLine(status.breaker)] : []),
     `journal: ${status.journal}`,
     ...describeExecd(status),
     'drivers:',

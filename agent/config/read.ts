@@ -147,6 +147,12 @@ function readSettings(ours: Sections, system: System): OwnFile['settings'] {
       pendingRequests: valueOr(settings.pendingRequests),
       activeActions: valueOr(settings.activeActions),
       scriptsAtOnce: valueOr(settings.scriptsAtOnce),
+      requestsPerSecond: valueOr(settings.requestsPerSecond),
+    },
+    breaker: {
+      perMinute: valueOr(settings.breakerPerMinute),
+      held: valueOr(settings.breakerHeld),
+      calmSeconds: valueOr(settings.breakerCalm),
     },
     history: {
       keepDays: valueOr(settings.keepDays),

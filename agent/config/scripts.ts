@@ -16,7 +16,7 @@ export interface ScriptDeclaration {
   readonly timeLimitSeconds?: number | undefined;
   /** How many of it run at a time. Default 4. */
   readonly atOnce?: number | undefined;
-  /** The address it is about must not be one that is never blocked. Default false. */
+  /** The address it is about must not be one that is never blocked. Default true. */
   readonly guard?: boolean | undefined;
   /** Runs are written to active-responses.log; a script that does it itself needs none. Default true. */
   readonly log?: boolean | undefined;

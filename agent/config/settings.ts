@@ -133,6 +133,17 @@ export interface Config {
     readonly activeActions: number;
     /** Scripts that run at a time, for taking back as many again. Default 16. */
     readonly scriptsAtOnce: number;
+    /** Requests that one connection is read in a second. Default 50000. */
+    readonly requestsPerSecond: number;
+  };
+  /** When what alerts ask for is refused; policy/breaker.ts. */
+  readonly breaker: {
+    /** Default 2000. */
+    readonly perMinute: number;
+    /** Default 20000. */
+    readonly held: number;
+    /** Default 300. */
+    readonly calmSeconds: number;
   };
   readonly history: {
     /** Days for which an ended action is remembered. Default 30. */
@@ -203,6 +214,10 @@ export const settings = {
   pendingRequests: wholeNumber('limits/pending_requests', 100_000, { min: 1, max: 1_000_000 }),
   activeActions: wholeNumber('limits/active_actions', 100_000, { min: 1, max: 1_000_000 }),
   scriptsAtOnce: wholeNumber('limits/scripts_at_once', 16, { min: 1, max: 256 }),
+  requestsPerSecond: wholeNumber('limits/requests_per_second', 50_000, { min: 10, max: 1_000_000 }),
+  breakerPerMinute: wholeNumber('breaker/per_minute', 2_000, { min: 0, max: 1_000_000 }),
+  breakerHeld: wholeNumber('breaker/held', 20_000, { min: 0, max: 1_000_000 }),
+  breakerCalm: duration('breaker/calm', 300, { min: 10, max: 86_400 }),
   keepDays: wholeNumber('history/keep_days', 30, { min: 1, max: 3650 }),
   keepEntries: wholeNumber('history/keep_entries', 100_000, { min: 1, max: 10_000_000 }),
   reconcileEvery: duration('reconcile_every', 60, { min: 5, max: 86_400 }),

@@ -16,6 +16,7 @@ import { createTimetable } from '../engine/timetable.ts';
 import { ArError } from '../errors.ts';
 import { instanceKey } from '../instance-key.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { BreakerState } from '../policy/breaker.ts';
 import type { Decision } from '../policy/decide.ts';
 import { mergeEscalations } from '../policy/offenders.ts';
 import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
@@ -28,6 +29,10 @@ export interface Reporter {
   outcome(order: Order, outcome: Outcome | ArError): void;
   repaired(instance: Instance, repaired: Repaired): void;
   flowsEnded?(ended: FlowsEnded): void;
+  /** The breaker opened or closed. */
+  breaker?(state: BreakerState): void;
+  /** Something that is held must not be held any more: it has become what is never blocked. */
+  released?(action: Action, what: string): void;
   trouble(instance: Instance, error: unknown): void;
 }
 

@@ -14,6 +14,11 @@ export interface AgentStatus {
     readonly why: string;
     readonly trouble?: readonly string[];
   }[];
+  readonly breaker?: {
+    readonly open: boolean;
+    readonly why?: string;
+    readonly refused?: number;
+  };
   /** What is in place of a manager's execd. */
   readonly execd?: {
     readonly sockets: readonly {
@@ -54,7 +59,7 @@ const healthy: Finding = {
 export function agentFindings(answer: AgentAnswer, here: Here): Finding[] {
   if (!answer.answers) return [silent(answer.why, answer.code, here.socket)];
   const { status } = answer;
-  const execd = execdFindings(status);
+  const execd = [...breakerFindings(status), ...execdFindings(status)];
   return [
     ...(status.healthy ? [healthy] : unhealthy(status, execd.length > 0)),
     ...execd,
@@ -99,6 +104,20 @@ function unhealthy({ actions, drivers }: AgentStatus, known: boolean): Finding[]
       what: `The agent runs, and not all is as it should be: ${all.join('; ')}.`,
       why: 'What is held, and what the machine holds, differ. It goes on trying by itself.',
       remedy: 'See "ar-exec status" and "ar-exec list".',
+    },
+  ];
+}
+
+function breakerFindings({ breaker }: AgentStatus): Finding[] {
+  if (breaker?.open !== true) return [];
+  const what = breaker.why === 'held' ? 'hold too much' : 'ask for too much at once';
+  return [
+    {
+      id: 'breaker-open',
+      level: 'problem',
+      what: `Alerts ${what}: what they ask for anew is refused (${breaker.refused ?? 0} requests so far).`,
+      why: 'Whoever can forge alerts could have everybody blocked. It closes by itself when it is calm.',
+      remedy: 'See whether the alerts are genuine; then: ar-exec breaker close',
     },
   ];
 }

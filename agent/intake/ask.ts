@@ -7,6 +7,8 @@ export type Ask =
   | { readonly kind: 'list'; readonly which: 'live' | 'ended'; readonly limit: number }
   /** An alert, for the configuration to say what follows from it. */
   | { readonly kind: 'alert'; readonly alert: object; readonly dryRun: boolean }
+  /** How the breaker is; it is closed first, if somebody says so. */
+  | { readonly kind: 'breaker'; readonly close: boolean }
   | { readonly kind: 'reload' }
   | { readonly kind: 'status' };
 

@@ -8,6 +8,8 @@ export interface ConnectionLimits {
   readonly inWork: number;
   /** Replies in bytes that may wait for a peer that does not read; then it is not read from either. */
   readonly unreadBytes: number;
+  /** Requests that are read in a second; more are left in the socket until it is over. */
+  readonly perSecond: number;
   /** How long a peer may take to finish a line it began, or to read its replies. */
   readonly patienceMs: number;
 }
@@ -31,6 +33,8 @@ export interface Connection {
   /** The connection is gone. */
   closed(): void;
   busy(): boolean;
+  /** For how long nothing has been asked, begun or owed. */
+  idleMs(): number;
 }
 
 export function createConnection(
@@ -49,6 +53,10 @@ export function createConnection(
   let begun: Partial | undefined;
   let lineTimer: NodeJS.Timeout | undefined;
   let readTimer: NodeJS.Timeout | undefined;
+  let secondTimer: NodeJS.Timeout | undefined;
+  let secondBegan = performance.now();
+  let inSecond = 0;
+  let lastAt = secondBegan;
   /** Replies of messages without an id, in the order of the messages; empty until they are known. */
   const turns: Turn[] = [];
 
@@ -72,7 +80,27 @@ export function createConnection(
     });
   };
 
-  const full = (): boolean => listing || readTimer !== undefined || inWork >= limits.inWork;
+  const full = (): boolean =>
+    listing || readTimer !== undefined || secondTimer !== undefined || inWork >= limits.inWork;
+
+  /** Counts a request; the last that a second has room for makes the peer wait for the next one. */
+  const spend = (): void => {
+    inSecond += 1;
+    if (inSecond < limits.perSecond) return;
+    const left = secondBegan + 1_000 - performance.now();
+    inSecond = 0;
+    if (left <= 0) {
+      secondBegan = performance.now();
+      return;
+    }
+    socket.pause();
+    secondTimer = setTimeout(() => {
+      secondTimer = undefined;
+      secondBegan = performance.now();
+      resume();
+      endWhenIdle();
+    }, left);
+  };
 
   /** Goes on with what waits, as far as there is room, and then reads on. */
   const resume = (): void => {
@@ -98,6 +126,7 @@ export function createConnection(
 
   const done = (): void => {
     inWork -= 1;
+    lastAt = performance.now();
     resume();
     endWhenIdle();
   };
@@ -127,6 +156,8 @@ export function createConnection(
 
   const take = (message: Message | Refused): void => {
     const { id } = message;
+    lastAt = performance.now();
+    spend();
     const turn: Turn | undefined = id === undefined ? {} : undefined;
     if (turn !== undefined) turns.push(turn);
     if ('error' in message) {
@@ -156,6 +187,17 @@ export function createConnection(
     endWhenIdle();
   };
 
+  /** While it is not read from, it is not for the peer to end its line. */
+  const awaitEnd = (): void => {
+    lineTimer = setTimeout(() => {
+      if (full()) awaitEnd();
+      else refuseAndEnd(incomplete(limits.patienceMs));
+    }, limits.patienceMs);
+  };
+
+  const busy = (): boolean =>
+    inWork > 0 || out.length > 0 || backlog.length > 0 || socket.writableLength > 0;
+
   const lineDone = (): void => {
     clearTimeout(lineTimer);
     begun = undefined;
@@ -168,7 +210,7 @@ export function createConnection(
     },
     partial: (partial) => {
       begun = partial;
-      lineTimer = setTimeout(() => refuseAndEnd(incomplete(limits.patienceMs)), limits.patienceMs);
+      awaitEnd();
     },
     oversize: (limitBytes) => {
       lineDone();
@@ -184,8 +226,10 @@ export function createConnection(
     closed: () => {
       lineDone();
       clearTimeout(readTimer);
+      clearTimeout(secondTimer);
     },
-    busy: () => inWork > 0 || out.length > 0 || backlog.length > 0,
+    busy,
+    idleMs: () => (busy() || begun !== undefined ? 0 : performance.now() - lastAt),
   };
 }
 

@@ -20,6 +20,8 @@ export interface ServerOptions {
   readonly groupId?: number;
   readonly connections: number;
   readonly messageBytes: number;
+  /** Requests of one connection in a second. */
+  readonly requestsPerSecond: number;
   /** How long a peer may take to finish a line it began, or to read its replies. Default 30 s. */
   readonly patienceMs?: number;
   readonly parse: Parse;
@@ -40,6 +42,8 @@ const unreadBytes = 1024 * 1024;
 const defaultPatienceMs = 30_000;
 /** How many connections above the limit are told so; beyond that the system closes them. */
 const refusedAtATime = 64;
+/** How soon idle connections are looked for again, if there were none. */
+const lookAgainMs = 1_000;
 /** How long `close` waits for replies to be read. */
 const farewellMs = 2_000;
 
@@ -84,15 +88,38 @@ function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Serv
   ipc.serve(options.path, () => {});
   const { server } = ipc;
 
+  let lookedInVainAt = Number.NEGATIVE_INFINITY;
+  /** Ends the connection that has been of no use for the longest time, if it is long enough. */
+  const makeRoom = (patienceMs: number): boolean => {
+    if (performance.now() - lookedInVainAt < lookAgainMs) return false;
+    let idlest: Socket | undefined;
+    let longest = patienceMs;
+    for (const [socket, connection] of open) {
+      const idle = connection.idleMs();
+      if (idle < longest) continue;
+      idlest = socket;
+      longest = idle;
+    }
+    if (idlest === undefined) {
+      lookedInVainAt = performance.now();
+      return false;
+    }
+    options.onTrouble('a connection that was of no use was closed: too many are open');
+    open.delete(idlest);
+    idlest.destroy();
+    return true;
+  };
+
   server.on('connect', (socket: Socket) => {
     // Without it Node ends our side as soon as the peer ends its own, before the reply.
     socket.allowHalfOpen = true;
-    if (open.size >= options.connections) {
+    const patienceMs = options.patienceMs ?? defaultPatienceMs;
+    if (open.size >= options.connections && !makeRoom(patienceMs)) {
       refuse(socket, options);
       return;
     }
-    const patienceMs = options.patienceMs ?? defaultPatienceMs;
-    const limits = { inWork, unreadBytes, patienceMs };
+    const perSecond = options.requestsPerSecond;
+    const limits = { inWork, unreadBytes, perSecond, patienceMs };
     const connection = createConnection(socket, limits, options);
     open.set(socket, connection);
     socket.once('end', () => connection.ended());

@@ -8,7 +8,7 @@ import { createIntender } from './intend.ts';
 import { createOffences } from './offences.ts';
 import { type OpenedDatabase, openDatabase } from './open.ts';
 import { createPositions, type Positions } from './position.ts';
-import { type Counts, createReader } from './read.ts';
+import { type Counts, createReader, type HeldTarget } from './read.ts';
 import { createRekeyer, type Rekeying } from './rekey.ts';
 import { createSettler, isOver } from './settle.ts';
 
@@ -49,6 +49,12 @@ export interface Journal {
   counts(): Counts;
   /** How many actions are live; costs nothing. */
   liveCount(): number;
+  /** How many of them alerts asked for; looks at each of them. */
+  countByAlerts(): number;
+  /** What live actions are about that have to do with addresses, and that nobody insisted on. */
+  heldTargets(): HeldTarget[];
+  /** The actions that were made last, over or not, the newest first. */
+  lastMade(limit: number): Action[];
   /** How often a target has set off a response that repeated offenders get for longer. */
   offencesOf(response: string, target: string): number;
   /** Forgets offenders of whom nothing was heard since then. */

@@ -11,6 +11,15 @@ export interface Counts {
   readonly reverting: number;
 }
 
+/** What a live action is about, as it stands in the journal. */
+export interface HeldTarget {
+  readonly response: string;
+  readonly kind: 'address' | 'named';
+  readonly target: string;
+  /** What the alert says, unchecked. */
+  readonly srcip: string | null;
+}
+
 const none: ReadonlySet<number> = new Set();
 
 /** Everything that is asked of the journal; changes nothing. */
@@ -44,6 +53,16 @@ export function createReader(database: DatabaseSync, instances: Instances) {
   const count = database.prepare(
     `SELECT state, count(*) AS number FROM actions WHERE ${live} GROUP BY state`,
   );
+  const byAlerts = database.prepare(
+    `SELECT count(*) AS n FROM actions
+     WHERE ${live} AND json_extract(origin, '$.dialect') NOT IN ('native', 'recovered')`,
+  );
+  const targets = database.prepare(
+    `SELECT response, kind, target, json_extract(facts, '$.srcip') AS srcip FROM actions
+     WHERE ${live} AND kind IN ('address', 'named') AND state <> 'reverting'
+       AND json_extract(origin, '$.forced') IS NULL`,
+  );
+  const last = database.prepare('SELECT * FROM actions ORDER BY id DESC LIMIT ?');
   const actions = (rows: readonly unknown[]): Action[] =>
     (rows as Row[]).map((row) => toAction(row, instances.byNumber(row.instance)));
 
@@ -73,6 +92,9 @@ export function createReader(database: DatabaseSync, instances: Instances) {
       ).find(({ id }) => !except.has(id))?.due_at,
     list: (which: 'live' | 'ended', limit: number): Action[] =>
       actions((which === 'live' ? newest : ended).all(limit)),
+    heldTargets: (): HeldTarget[] => targets.all() as unknown as HeldTarget[],
+    countByAlerts: (): number => Number(byAlerts.get()?.['n']),
+    lastMade: (limit: number): Action[] => actions(last.all(limit)),
     counts: (): Counts => {
       const counts = { active: 0, intended: 0, missing: 0, reverting: 0 };
       for (const row of count.all() as { state: keyof Counts; number: number }[]) {

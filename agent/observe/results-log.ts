@@ -12,6 +12,8 @@ import { createLineFile } from './line-file.ts';
  * - `refused`, `failed`: not done; not even tried, or tried in vain
  * - `reverted`, `expired`, `forgotten`: over; by a request, by its end, or given up by a person
  * - `repaired`: what differed from the journal was put right
+ * - `released`: taken back because it must never be blocked
+ * - `suspended`, `resumed`: what alerts ask for anew is refused, all of it; it is not any more
  */
 export type ResultKind =
   | 'applied'
@@ -23,13 +25,16 @@ export type ResultKind =
   | 'reverted'
   | 'expired'
   | 'forgotten'
-  | 'repaired';
+  | 'repaired'
+  | 'released'
+  | 'suspended'
+  | 'resumed';
 
 /** Its members in the order in which they are written; times in ISO 8601, UTC. */
 export interface Result {
   readonly result: ResultKind;
   /** What was to be done. */
-  readonly verb: 'add' | 'delete' | 'repair';
+  readonly verb: 'add' | 'delete' | 'repair' | 'breaker';
   readonly response?: string | undefined;
   readonly target?: string | undefined;
   /** The target again, if it is an address. */
@@ -59,6 +64,8 @@ export interface Result {
   readonly reapplied?: number | undefined;
   readonly removed?: number | undefined;
   readonly adopted?: number | undefined;
+  /** How many requests were refused while the breaker was open. */
+  readonly refused?: number | undefined;
 }
 
 export interface ResultsLog {

@@ -29,7 +29,7 @@ export interface DecideOptions extends TargetContext {
  * always go.
  *
  * Throws `response-unknown`, `not-revertible`, `timeout-invalid`, `target-protected`,
- * `prefix-too-wide`, and what `readTarget` throws.
+ * `prefix-too-wide`, `address-invalid`, and what `readTarget` throws.
  */
 export function decide(request: Request, options: DecideOptions): Decision {
   const { definition, guard, essential } = options;
@@ -52,9 +52,9 @@ export function decide(request: Request, options: DecideOptions): Decision {
       'Give 1 second to 10 years, or none to hold it until it is deleted.',
     );
   }
-  const address = target.kind === 'address' ? target : addressOf(request, definition);
-  if (address !== undefined && request.verb === 'add' && request.forceProtected !== true) {
-    guard.check(address, essential);
+  if (request.verb === 'add' && request.forceProtected !== true) {
+    const address = target.kind === 'address' ? target : addressOf(request, definition);
+    if (address !== undefined) guard.check(address, essential);
   }
   if (definition.wantsFacts !== true) return { definition, target };
   const { srcip, user, file, facts = {} } = request;
@@ -72,10 +72,20 @@ export function unknownResponse({ response }: Request, also = ''): ArError {
   );
 }
 
-/** The address that a response is about besides, where it must not be a protected one. */
+/**
+ * The address that a response is about besides, where it must not be a protected one. What is none is
+ * refused: a tool can take `127.1` or a name for one.
+ */
 function addressOf(
   { srcip }: Request,
-  { guardsAddress }: ResponseDefinition,
+  { guardsAddress, name }: ResponseDefinition,
 ): AddressTarget | undefined {
-  return guardsAddress === true && srcip !== undefined ? parseTarget(srcip) : undefined;
+  if (guardsAddress !== true || srcip === undefined) return undefined;
+  const address = parseTarget(srcip);
+  if (address !== undefined) return address;
+  throw new ArError(
+    'address-invalid',
+    `"${clip(srcip)}" is not an address, and ${name} could take it for one`,
+    'If it does nothing to addresses, say so: <script name="…" guard="no"/>.',
+  );
 }

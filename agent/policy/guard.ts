@@ -26,6 +26,8 @@ export interface Guard {
    * manager. Throws `target-protected` or `prefix-too-wide`.
    */
   check(target: AddressTarget, essential: readonly Protected[]): void;
+  /** What of it a target meets, if anything. */
+  meets(target: AddressTarget, essential: readonly Protected[]): Protected | undefined;
 }
 
 /** Blocks of addresses that are never a remote attacker (RFC 6890, RFC 5771, RFC 4291). */
@@ -54,12 +56,20 @@ export function createGuard(options: GuardOptions): Guard {
   let seen: readonly Protected[] = [];
   let machine: readonly Entry[] = [];
 
+  const find = (target: AddressTarget, essential: readonly Protected[]): Entry | undefined => {
+    if (essential !== seen) {
+      seen = essential;
+      machine = essential.map(withRange);
+    }
+    const { first, last } = addressRange(target);
+    const meets = (one: Entry): boolean =>
+      one.target.family === target.family && one.first <= last && first <= one.last;
+    return machine.find(meets) ?? fixed.find(meets);
+  };
+
   return {
+    meets: find,
     check: (target, essential) => {
-      if (essential !== seen) {
-        seen = essential;
-        machine = essential.map(withRange);
-      }
       const widest = options.widestPrefix[target.family];
       if (!isHost(target) && target.prefixLength < widest) {
         throw new ArError(
@@ -68,10 +78,7 @@ export function createGuard(options: GuardOptions): Guard {
           `Ask for smaller prefixes, or allow wider ones with <widest_prefix_ipv${target.family}>.`,
         );
       }
-      const { first, last } = addressRange(target);
-      const meets = (one: Entry): boolean =>
-        one.target.family === target.family && one.first <= last && first <= one.last;
-      const hit = machine.find(meets) ?? fixed.find(meets);
+      const hit = find(target, essential);
       if (hit !== undefined) throw protectedError(target, hit);
     },
   };

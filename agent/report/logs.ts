@@ -53,6 +53,14 @@ function tellBoth(one: Reporter, other: Reporter): Reporter {
       one.flowsEnded?.(ended);
       other.flowsEnded?.(ended);
     },
+    breaker: (state) => {
+      one.breaker?.(state);
+      other.breaker?.(state);
+    },
+    released: (action, what) => {
+      one.released?.(action, what);
+      other.released?.(action, what);
+    },
     trouble: (instance, error) => {
       one.trouble(instance, error);
       other.trouble(instance, error);

@@ -42,6 +42,8 @@ export function reportLater(reporter: Reporter): LaterReporter {
     outcome: (order, outcome) => later(() => reporter.outcome(order, outcome)),
     repaired: (instance, repaired) => later(() => reporter.repaired(instance, repaired)),
     flowsEnded: (ended) => later(() => reporter.flowsEnded?.(ended)),
+    breaker: (state) => later(() => reporter.breaker?.(state)),
+    released: (action, what) => later(() => reporter.released?.(action, what)),
     trouble: (instance, error) => later(() => reporter.trouble(instance, error)),
     flush: () => tell(waiting.length),
   };

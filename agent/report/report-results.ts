@@ -34,6 +34,16 @@ export function createResultsReporter({ record }: ResultsLog): Reporter {
         record({ result: 'repaired', ...facts, adopted: orphans.length });
       }
     },
+    breaker: ({ open, why, refused }) =>
+      record({
+        result: open ? 'suspended' : 'resumed',
+        verb: 'breaker',
+        code: open ? 'breaker-open' : undefined,
+        reason: why === 'held' ? 'alerts hold too much' : 'alerts ask for too much at once',
+        refused: open ? undefined : refused,
+      }),
+    released: (action, what) =>
+      record({ result: 'released', verb: 'delete', ...factsOf(action), reason: what }),
     trouble: () => {},
   };
 }

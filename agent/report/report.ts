@@ -82,6 +82,12 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         if (!told) troublesTold.add(trouble);
       }
     },
+    breaker: ({ open, since, settings, ...facts }) => {
+      if (open) log.error({ ...facts, ...settings }, 'the breaker opened');
+      else log.warn(facts, 'the breaker closed');
+    },
+    released: (action, what) =>
+      log.warn({ ...factsOf(action), what }, 'released: it must never be blocked'),
     trouble: ({ driver }, error) => log.error({ driver, ...describeError(error) }, 'trouble'),
   };
 }

@@ -65,7 +65,7 @@ export function createScripts(
         wantsFacts: true,
         summary: `runs ${file}`,
         instance: held ?? instanceOf({ name, folder, file, dialect, stateful, log, extraArgs }),
-        guardsAddress: declaration?.guard ?? false,
+        guardsAddress: declaration?.guard ?? true,
         nameOf,
       };
     },

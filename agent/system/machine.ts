@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
 import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 import { type Gateways, linuxGateways } from './gateways.ts';
 
@@ -13,6 +14,8 @@ export interface Essential {
 
 /** Addresses, routes and resolvers change rarely; requests can come ten thousand at once. */
 const freshMs = 1_000;
+const lookUpEveryMs = 60_000;
+const lookUpMs = 2_000;
 const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] as const;
 
 /**
@@ -24,12 +27,13 @@ export function createEssentials(
   now: () => number,
   gateways: Gateways = linuxGateways,
 ): () => readonly Essential[] | Promise<readonly Essential[]> {
+  const managerAddresses = createManagerAddresses(managers, now);
   let readAt = Number.NEGATIVE_INFINITY;
   let known: readonly Essential[] | undefined;
   let reading: Promise<readonly Essential[]> | undefined;
   return () => {
     if (known !== undefined && now() - readAt <= freshMs) return known;
-    reading ??= readEssentials(managers, gateways).then((essentials) => {
+    reading ??= readEssentials(managerAddresses, gateways).then((essentials) => {
       known = essentials;
       readAt = now();
       reading = undefined;
@@ -40,14 +44,14 @@ export function createEssentials(
 }
 
 async function readEssentials(
-  managers: readonly string[],
+  managerAddresses: () => Promise<readonly Essential[]>,
   gateways: Gateways,
 ): Promise<readonly Essential[]> {
   const lists = await Promise.all([
     ownAddresses(),
     gatewaysOf(gateways),
     resolvers(),
-    managerAddresses(managers),
+    managerAddresses(),
   ]);
   return lists.flat();
 }
@@ -70,15 +74,42 @@ async function resolvers(): Promise<Essential[]> {
     .flatMap(([, address]) => essential(address ?? '', 'a resolver of this machine'));
 }
 
-async function managerAddresses(managers: readonly string[]): Promise<Essential[]> {
-  const found = await Promise.all(
-    managers.map(async (manager) => {
-      if (isIP(manager) !== 0) return [manager];
-      const answers = await lookup(manager, { all: true }).catch(() => []);
-      return answers.map(({ address }) => address);
-    }),
-  );
-  return found.flat().flatMap((address) => essential(address, 'the manager'));
+/**
+ * The names of managers are looked up once a minute, and what they were counts until there is another
+ * answer. A resolver that does not answer holds a request up for a moment, once.
+ */
+function createManagerAddresses(
+  managers: readonly string[],
+  now: () => number,
+): () => Promise<readonly Essential[]> {
+  const named = managers.filter((manager) => isIP(manager) === 0);
+  const fixed = managers.filter((manager) => isIP(manager) !== 0);
+  const found = new Map<string, readonly string[]>();
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let asking: Promise<unknown> = Promise.resolve();
+
+  const ask = async (manager: string): Promise<void> => {
+    const answers = await lookup(manager, { all: true }).catch(() => []);
+    if (answers.length > 0) {
+      found.set(
+        manager,
+        answers.map(({ address }) => address),
+      );
+    }
+  };
+  return async () => {
+    if (now() - askedAt > lookUpEveryMs) {
+      askedAt = now();
+      asking = Promise.race([
+        Promise.all(named.map(ask)),
+        wait(lookUpMs, undefined, { ref: false }),
+      ]);
+    }
+    if (named.some((manager) => !found.has(manager))) await asking;
+    return [...fixed, ...[...found.values()].flat()].flatMap((address) =>
+      essential(address, 'the manager'),
+    );
+  };
 }
 
 function essential(address: string, what: string): Essential[] {

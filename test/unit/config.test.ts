@@ -99,7 +99,9 @@ describe('settings', () => {
           pendingRequests: 100_000,
           activeActions: 100_000,
           scriptsAtOnce: 16,
+          requestsPerSecond: 50_000,
         },
+        breaker: { perMinute: 2_000, held: 20_000, calmSeconds: 300 },
         history: { keepDays: 30, keepEntries: 100_000 },
         reconcileEverySeconds: 60,
         logLevel: 'info',
@@ -151,8 +153,9 @@ describe('settings', () => {
       <limits>
         <connections>8</connections> <message_bytes>4096</message_bytes>
         <pending_requests>9</pending_requests> <active_actions>10</active_actions>
-        <scripts_at_once>3</scripts_at_once>
+        <scripts_at_once>3</scripts_at_once> <requests_per_second>100</requests_per_second>
       </limits>
+      <breaker><per_minute>0</per_minute> <held>50</held> <calm>1m</calm></breaker>
       <history> <keep_days>7</keep_days> <keep_entries>100</keep_entries> </history>
       <reconcile_every>5m</reconcile_every>
       <log_level>debug</log_level> <log_file>/var/log/a.log</log_file>
@@ -222,7 +225,9 @@ describe('settings', () => {
         pendingRequests: 9,
         activeActions: 10,
         scriptsAtOnce: 3,
+        requestsPerSecond: 100,
       },
+      breaker: { perMinute: 0, held: 50, calmSeconds: 60 },
       history: { keepDays: 7, keepEntries: 100 },
       reconcileEverySeconds: 300,
       logLevel: 'debug',

@@ -221,6 +221,9 @@ describe('the rules for the results log', () => {
     repaired: 119_806,
     refused: 119_807,
     failed: 119_810,
+    released: 119_809,
+    suspended: 119_814,
+    resumed: 119_815,
   };
   test.each(Object.entries(kinds))('tell apart: %s', (result, id) => {
     expect(ruleFor({ result: result as ResultKind, verb: 'add' })).toBe(id);

@@ -87,6 +87,7 @@ describe('a path that is too long for a socket', () => {
       longestPathBytes: longestSocketPath(system),
       connections: 1,
       messageBytes: 1024,
+      requestsPerSecond: 1_000,
       parse: () => ({ refused: new Error('nobody asks') }) as never,
       answer: (() => undefined) as never,
       onTrouble: () => {},

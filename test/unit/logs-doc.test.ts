@@ -16,6 +16,9 @@ const kinds: Record<ResultKind, true> = {
   expired: true,
   forgotten: true,
   repaired: true,
+  released: true,
+  suspended: true,
+  resumed: true,
 };
 const members: Record<keyof Result, unknown> = {
   result: 'applied',
@@ -40,6 +43,7 @@ const members: Record<keyof Result, unknown> = {
   reapplied: 1,
   removed: 1,
   adopted: 1,
+  refused: 1,
 };
 
 /** The first cells of the table whose heading begins with this, apart where one cell has several. */

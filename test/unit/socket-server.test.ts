@@ -8,6 +8,7 @@ import { parseLine } from '../../agent/intake/message.ts';
 import { listen, type SocketServer } from '../../agent/intake/server.ts';
 
 const patienceMs = 100;
+const perSecond = 1_000;
 const statusLine = '{"id":1,"command":"status"}\n';
 
 let folder: string;
@@ -24,6 +25,7 @@ beforeEach(async () => {
     path,
     connections: 2,
     messageBytes: 65_536,
+    requestsPerSecond: perSecond,
     patienceMs,
     parse: parseLine,
     answer: () => answer(),
@@ -49,6 +51,38 @@ test('a peer that sends nothing at all is left alone', async () => {
   await past(3 * patienceMs);
   socket.end(statusLine);
   expect(JSON.parse(await everything(socket))).toEqual({ id: 1, ok: true });
+});
+
+test('where too many are open, one that was of no use for long makes room; a busy one does not', async () => {
+  let answerNow = (_: object): void => {};
+  answer = () =>
+    new Promise((resolve) => {
+      answerNow = resolve;
+    });
+  const [busy, idle] = [await open(), await open()];
+  const idleClosed = once(idle, 'close');
+  busy.write(statusLine);
+  await past(2 * patienceMs);
+  const next = await open();
+  await idleClosed;
+  answerNow({ ok: true });
+  busy.end();
+  expect(JSON.parse(await everything(busy))).toEqual({ id: 1, ok: true });
+  answer = async () => ({ ok: true });
+  next.end(statusLine);
+  expect(JSON.parse(await everything(next))).toEqual({ id: 1, ok: true });
+});
+
+test('more requests than a second has room for wait in their connection, and hold up nobody else', async () => {
+  const flooder = await open();
+  const began = performance.now();
+  const all = everything(flooder);
+  flooder.end(statusLine.repeat(2 * perSecond + perSecond / 2));
+  const polite = await open();
+  polite.end(statusLine);
+  expect(JSON.parse(await everything(polite))).toEqual({ id: 1, ok: true });
+  expect((await all).trim().split('\n')).toHaveLength(2.5 * perSecond);
+  expect(performance.now() - began).toBeGreaterThan(900);
 });
 
 test('a peer that pauses between messages is left alone', async () => {

@@ -75,6 +75,11 @@ const schemas = {
     message: v.optional(v.looseObject({})),
     words: v.optional(v.array(text(65_536))),
   }),
+  breaker: v.strictObject({
+    id,
+    command: v.literal('breaker'),
+    close: v.optional(v.boolean()),
+  }),
   reload: v.strictObject({ id, command: v.literal('reload') }),
   status: v.strictObject({ id, command: v.literal('status') }),
 };
@@ -90,6 +95,8 @@ export function parseNative(value: object, commands: Commands): Message {
     case 'status':
     case 'reload':
       return { id, ask: { kind: message.command } };
+    case 'breaker':
+      return { id, ask: { kind: 'breaker', close: message.close ?? false } };
     case 'alert':
       return { id, ask: { kind: 'alert', alert: message.alert, dryRun: message.dryRun ?? false } };
     case 'call':

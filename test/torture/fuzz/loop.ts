@@ -3,6 +3,7 @@
  * when code ran that had never run before. V8 is asked once for many inputs; only when there is something
  * new it is found out which of them it was.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Coverage } from './coverage.ts';
@@ -52,7 +53,7 @@ const crashesAtMost = 20;
 /** An input that took this long is tried again: the machine may have done something else meanwhile. */
 const suspiciousMs = 100;
 
-export function fuzz(options: LoopOptions): LoopResult {
+export async function fuzz(options: LoopOptions): Promise<LoopResult> {
   const { target, seeds, coverage, inputs, milliseconds, onInput } = options;
   const random = createRandom(options.seed);
   const corpus: Buffer[] = [];
@@ -122,6 +123,8 @@ export function fuzz(options: LoopOptions): LoopResult {
       // What is not reached a second time (code that runs once) is new no longer either.
       novelty.note();
     }
+    // What an input began and nobody waits for comes to its end.
+    await turn();
     if (heapBefore === undefined && done >= warmUp) heapBefore = heapBytes();
   }
 

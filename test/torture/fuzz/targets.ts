@@ -180,8 +180,7 @@ const conf: FuzzTarget = {
       claim(limits.connections >= 1 && limits.connections <= 10_000, 'a limit out of bounds');
       claim(limits.messageBytes <= 1_048_576, 'a limit out of bounds');
       for (const { executable } of config.commands) claim(executable !== '', 'no executable');
-      for (const one of warnings)
-        claim(!/\p{Cc}/u.test(one), `a warning ${JSON.stringify(one)}`);
+      for (const one of warnings) claim(!/\p{Cc}/u.test(one), `a warning ${JSON.stringify(one)}`);
     } catch (error) {
       checkError(error);
     }

@@ -12,7 +12,7 @@ if (target === undefined) throw new Error(`there is no target ${name}`);
 const progress = new Int32Array(shared, 0, 2);
 const current = Buffer.from(shared, 8);
 
-const result = fuzz({
+const result = await fuzz({
   target,
   seeds: [...seedsOf(name), ...more].map((one) => Buffer.from(one, 'latin1')),
   coverage: startCoverage((url) => /\/(?:agent|platform)\/.*\.ts$/.test(url)),
