@@ -60,7 +60,11 @@ export function startCoverage(isOurs: (url: string) => boolean): Coverage {
           found.push(...unseen(map, ranges).map((one) => ({ ...one, url })));
       }
       if (found.length === 0) return undefined;
-      return { note: () => found.forEach(({ url, from, to }) => maps.get(url)?.fill(1, from, to)) };
+      return {
+        note: () => {
+          for (const { url, from, to } of found) maps.get(url)?.fill(1, from, to);
+        },
+      };
     },
     get reached() {
       let ran = 0;

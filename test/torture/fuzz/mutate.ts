@@ -151,8 +151,9 @@ function mutateJson(input: Buffer, words: readonly string[], random: Random): Bu
     const place = random.pick(places);
     if (place === undefined) return undefined;
     const { holder, name } = place;
-    if (random.below(8) === 0) delete holder[name];
-    else if (random.below(8) === 0) holder[word(words, random).toString('latin1')] = holder[name];
+    const kind = random.below(8);
+    if (kind === 0) delete holder[name];
+    else if (kind === 1) holder[word(words, random).toString('latin1')] = holder[name];
     else holder[name] = mutatedValue(holder[name], random.pick(places), words, random);
   }
   const text = JSON.stringify(value);

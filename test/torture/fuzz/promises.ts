@@ -106,16 +106,25 @@ export function checkRequest(request: Request): void {
   if (managerLine !== undefined && managerLine.length % 4 === 0) checkLogged(managerLine);
   const built = findResponse(response);
   const definition = built ?? scriptNamed(response);
+  for (const system of ['linux', 'win32'] as const) checkOn(system, request, definition);
+}
+
+function checkOn(
+  system: 'linux' | 'win32',
+  request: Request,
+  definition: ResponseDefinition | undefined,
+): void {
   try {
     const { target, facts = {} } = decide(request, {
       definition,
       guard,
       essential,
+      system,
       newName: () => 'a-new-name',
     });
-    checkTarget(target, request);
-    if (built !== undefined) checkPlansOnce(built.drivers, target, facts);
-    else checkScript(request, target);
+    checkTarget(target, request, system);
+    if (definition?.drivers[0] === 'script') checkScript(request, target);
+    else checkPlansOnce(definition?.drivers ?? [], target, facts);
   } catch (error) {
     checkError(error);
   }
@@ -136,7 +145,11 @@ function checkLogged(line: string): void {
   }
 }
 
-function checkTarget(target: Target, { verb, hostOnly, forceProtected }: Request): void {
+function checkTarget(
+  target: Target,
+  { verb, hostOnly, forceProtected }: Request,
+  system: 'linux' | 'win32',
+): void {
   const { text } = target;
   if (target.kind === 'address') {
     claim(/^[0-9a-f.:]+(?:\/\d{1,3})?$/.test(text), `the address ${text}`);
@@ -146,12 +159,19 @@ function checkTarget(target: Target, { verb, hostOnly, forceProtected }: Request
     const free = verb === 'delete' || forceProtected === true;
     claim(free || !neverBlocked.check(target.address, family), `${text} is protected`);
   }
-  if (target.kind === 'user') claim(/^[a-zA-Z0-9_][\w.$-]*$/.test(text), `the account ${text}`);
+  if (target.kind === 'user') claim(accounts[system].test(text), `the account ${text}`);
   if (target.kind === 'file' || target.kind === 'process') {
     const path = target.kind === 'file' ? text : target.executable;
-    claim(path.startsWith('/') && !/\p{Cc}|(?:^|\/)\.\.?(?:\/|$)/u.test(path), `the path ${path}`);
+    const odd = /\p{Cc}|(?:^|[\\/])\.\.?(?:[\\/]|$)/u;
+    claim(paths[system].test(path) && !odd.test(path), `the path ${path}`);
   }
 }
+
+const accounts = {
+  linux: /^[a-zA-Z0-9_][\w.$-]*$/,
+  win32: /^(?! )[^\p{Cc}"/\\[\]:;|=,+*?<>@]{1,20}$/u,
+} as const;
+const paths = { linux: /^\//, win32: /^[A-Z]:\\/ } as const;
 
 /** Most inputs are about what those before them were about. */
 const planned = new Set<string>();
