@@ -79,7 +79,10 @@ requires(
     await writeFile(script, '#!/bin/sh\nexec sleep 20\n');
     await chmod(script, 0o755);
     await arConf('hang600 - hang.sh - 600\nfirewall-drop600 - firewall-drop - 600\n');
-    const agent = await startAs('wazuh4', '<script_time_limit>1m</script_time_limit>');
+    const agent = await startAs(
+      'wazuh4',
+      '<script_time_limit>1m</script_time_limit><breaker><per_minute>0</per_minute></breaker>',
+    );
     const address = (n: number) => `198.18.${n >> 8}.${n & 255}`;
     const targets = Array.from({ length: many }, (_, n) => address(n));
     const messages = targets.map((ip, n) =>

@@ -323,12 +323,18 @@ open("wcs.txt", "a").write(event["command"] + " " + event["source"]["ip"] + "\\n
     expect(stderr).toContain('Did you mean "custom-ar.py"?');
   });
 
-  test('an address that is never blocked is none for a script that says so', async () => {
+  test('an address that is never blocked is none for a script, unless it says that it only tells', async () => {
     await write('block', '#!/bin/sh\nexit 0\n');
     await write('note', '#!/bin/sh\nexit 0\n');
-    const { ask } = await start('<script name="block" guard="yes"/>');
+    const { ask } = await start('<script name="note" guard="no"/>');
     const asked = { command: 'add', srcip: '127.0.0.1', timeoutSeconds: 60 };
     expect(await ask({ ...asked, response: 'block' })).toMatchObject({ code: 'target-protected' });
+    // What a tool takes for one.
+    for (const srcip of ['127.1', 'localhost', '0x7f000001', '::1%lo', '127.0.0.1 ']) {
+      expect(await ask({ ...asked, srcip, response: 'block' })).toMatchObject({
+        code: 'address-invalid',
+      });
+    }
     expect(await ask({ ...asked, response: 'note' })).toMatchObject({ ok: true });
     expect(await ask({ ...asked, response: 'block', forceProtected: true })).toMatchObject({
       ok: true,
