@@ -23,6 +23,8 @@ import { type Clock, createClock } from './system/clock.ts';
 import { createBus } from './system/dbus/bus.ts';
 import type { ScriptRunner } from './system/run-script.ts';
 import { createRunner, toolFolders } from './system/runner.ts';
+import { createOwnWork } from './system/watch/own-work.ts';
+import { createWatching } from './system/watch/watching.ts';
 import type { Instance } from './words.ts';
 
 /** Put around what touches disk and machine; how a test stops the agent at a given moment. */
@@ -66,7 +68,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const journal = adornments?.journal?.(opened) ?? opened;
   const clock = createClock();
   const bus = createBus(options.config.dbusSocket);
-  const systemRunner = createRunner(toolFolders, bus, (name) => settled.endpoints(name));
+  const own = createOwnWork();
+  const systemRunner = createRunner(toolFolders, bus, (name) => settled.endpoints(name), own);
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const settleNow = (config: Config) => settle(config, { run, now: clock.now, system });
   let settled = await settleNow(options.config);
@@ -87,7 +90,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     journal,
     clock,
     report,
-    ...(options.watching === true ? { watch: bus.watch } : {}),
+    ...(options.watching === true ? { watch: createWatching(bus, own) } : {}),
     limits: {
       get pendingRequests() {
         return settled.config.limits.pendingRequests;

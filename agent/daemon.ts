@@ -6,6 +6,7 @@ import { createAnswer } from './answer.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { currentSystem, defaultPaths } from './config/default-paths.ts';
 import { type Loaded, loadConfig } from './config/load.ts';
+import type { Cause } from './desk/attention.ts';
 import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
 import { openArConf } from './execd/ar-conf.ts';
@@ -210,9 +211,9 @@ function startAgentChores(
   log: Log,
   others: readonly Chore[],
 ) {
-  const reconcile = async (): Promise<void> => {
+  const reconcile = async (by: Cause['by']): Promise<void> => {
     const inUse = flow.desks().filter((desk) => desk.inUse());
-    await Promise.all(inUse.map((desk) => desk.reconcile(false)));
+    await Promise.all(inUse.map((desk) => desk.reconcile(false, { by })));
   };
   const watchClock = (): void => {
     const moved = clock.checkWall();
@@ -228,11 +229,15 @@ function startAgentChores(
     const entries = journal.prune(clock.now() - keepDays * dayMs, keepEntries);
     if (entries > 0) log.info({ entries }, 'old history removed');
   };
-  const secondLook = setTimeout(() => void reconcile(), secondLookAfterMs);
+  const secondLook = setTimeout(() => void reconcile('start'), secondLookAfterMs);
   const chores = startChores(
     [
       { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },
-      { name: 'reconcile', everySeconds: settled().config.reconcileEverySeconds, work: reconcile },
+      {
+        name: 'reconcile',
+        everySeconds: settled().config.reconcileEverySeconds,
+        work: () => reconcile('interval'),
+      },
       {
         name: 'checkpoint',
         everySeconds: checkpointEverySeconds,

@@ -1,6 +1,7 @@
 import type { Composed } from './compose.ts';
+import type { Desk } from './desk/desk.ts';
 import type { ExecdStatus } from './execd/execd.ts';
-import { describeBreaker } from './reply.ts';
+import { describeBreaker, iso } from './reply.ts';
 import { version } from './version.ts';
 
 interface StatusFacts {
@@ -8,6 +9,29 @@ interface StatusFacts {
   readonly connections: number;
   /** Undefined when nobody's execd is replaced. */
   readonly execd: ExecdStatus | undefined;
+}
+
+/** How closely a driver's effects are looked after, and what had to be put right. */
+function careOf(desks: readonly Desk[]): object {
+  const cares = desks.flatMap((desk) => desk.care?.() ?? []);
+  if (cares.length === 0) return {};
+  const latest = cares.flatMap(({ last }) => last ?? []).toSorted((a, b) => b.at - a.at)[0];
+  const notWatched = [...new Set(cares.flatMap(({ troubles }) => troubles ?? []))];
+  return {
+    watched: [...new Set(cares.flatMap(({ watched }) => watched ?? []))],
+    ...(notWatched.length === 0 ? {} : { notWatched }),
+    repairs: cares.reduce((sum, { repairs }) => sum + repairs, 0),
+    ...(latest === undefined
+      ? {}
+      : {
+          lastRepair: {
+            at: iso(latest.at),
+            noticedBy: latest.cause.by,
+            ...(latest.cause.what === undefined ? {} : { what: latest.cause.what }),
+          },
+        }),
+    ...(cares.some(({ fighting }) => fighting === true) ? { fighting: true } : {}),
+  };
 }
 
 /** The state of the agent, as `status` tells it. */
@@ -27,6 +51,7 @@ export function describeStatus(
       why: usability.why,
       families: usability.families,
       ...(trouble.length === 0 ? {} : { trouble }),
+      ...careOf(desks.filter((desk) => desk.instance.driver === driver)),
     };
   });
   const counts = journal.counts();

@@ -5,7 +5,16 @@ import type { Target } from './target.ts';
 import type { Watch } from './watch.ts';
 
 export type { About, Finding } from './about.ts';
-export type { Watch, WatchEvent } from './watch.ts';
+export type {
+  DbusWatch,
+  FilesWatch,
+  IpsetWatch,
+  NftablesWatch,
+  RoutesWatch,
+  Watch,
+  WatchEvent,
+  XtablesWatch,
+} from './watch.ts';
 
 /** Something to ask the machine, and a pure function that understands the answers. */
 export interface Question<Answer> {
@@ -185,7 +194,7 @@ export interface Driver<T extends Target = Target> {
   /** Takes effects back. */
   revert(effects: readonly Effect<T>[]): Step[];
   /** What tells that effects may have gone, without anybody asking. */
-  readonly watch?: Watch;
+  readonly watch?: readonly Watch[];
   /** Read-only, for `ar-exec doctor`: what could keep effects from acting here, if it is usable. */
   readonly diagnose?: Question<readonly Finding[]>;
 }

@@ -24,6 +24,14 @@ interface StatusReply {
     readonly usable: boolean;
     readonly why: string;
     readonly trouble?: readonly string[];
+    readonly notWatched?: readonly string[];
+    readonly repairs?: number;
+    readonly lastRepair?: {
+      readonly at: string;
+      readonly noticedBy: string;
+      readonly what?: string;
+    };
+    readonly fighting?: boolean;
   }[];
   readonly choices: readonly string[];
   /** Absent of an agent that is older than this command. */
@@ -52,13 +60,26 @@ function describe(status: StatusReply): string {
     `journal: ${status.journal}`,
     ...describeExecd(status),
     'drivers:',
-    ...status.drivers.flatMap(({ driver, usable, why, trouble }) => [
-      `  ${driver}: ${usable ? 'usable' : 'not usable'} (${oneLine(why)})`,
-      ...(trouble ?? []).map((one) => `    trouble: ${oneLine(one)}`),
+    ...status.drivers.flatMap((driver) => [
+      `  ${driver.driver}: ${driver.usable ? 'usable' : 'not usable'} (${oneLine(driver.why)})`,
+      ...(driver.trouble ?? []).map((one) => `    trouble: ${oneLine(one)}`),
+      ...describeRepairs(driver),
     ]),
     'choices:',
     ...status.choices.map((choice) => `  ${oneLine(choice)}`),
   ].join('\n');
+}
+
+function describeRepairs(driver: StatusReply['drivers'][number]): string[] {
+  const { repairs = 0, lastRepair, notWatched = [], fighting = false } = driver;
+  const what = lastRepair?.what === undefined ? '' : `: ${oneLine(lastRepair.what)}`;
+  return [
+    ...notWatched.map((why) => `    not watched, only looked at now and then: ${oneLine(why)}`),
+    ...(lastRepair === undefined
+      ? []
+      : [`    put right ${repairs} times, last ${lastRepair.at} (${lastRepair.noticedBy}${what})`]),
+    ...(fighting ? ['    somebody undoes it again and again: it is put back more slowly'] : []),
+  ];
 }
 
 function describeExecd({ execd }: StatusReply): string[] {

@@ -2,7 +2,7 @@
  * The desk of one driver instance: its lane, its timetable, and the comparison of what it holds with
  * the journal. Work at one desk never waits for another.
  */
-import type { Driver, Watch, WatchEvent } from '../../platform/driver.ts';
+import type { Driver } from '../../platform/driver.ts';
 import type { Step } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 import { pauseMs } from '../engine/backoff.ts';
@@ -14,12 +14,19 @@ import { createLane } from '../engine/lane.ts';
 import { type Repaired, repair } from '../engine/repair.ts';
 import { createTimetable } from '../engine/timetable.ts';
 import { ArError } from '../errors.ts';
-import { instanceKey } from '../instance-key.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { Decision } from '../policy/decide.ts';
-import { mergeEscalations } from '../policy/offenders.ts';
-import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
+import type { Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
+import {
+  type Attention,
+  type Cause,
+  createAttention,
+  type Fight,
+  type Listen,
+  type Looked,
+} from './attention.ts';
+import { deletion, expiry, heldByOthers, mergeOrders } from './orders.ts';
 import { type Plan, planEffect } from './plan.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
@@ -27,7 +34,9 @@ export interface Reporter {
   /** Not even tried. A manager does not read replies: for what it asked, this is the only trace. */
   refused(request: Request, error: unknown): void;
   outcome(order: Order, outcome: Outcome | ArError): void;
-  repaired(instance: Instance, repaired: Repaired): void;
+  repaired(instance: Instance, repaired: Repaired, cause?: Cause): void;
+  /** Somebody undoes what is put back, again and again; undefined: no longer. */
+  fight?(instance: Instance, fight: Fight | undefined): void;
   flowsEnded?(ended: FlowsEnded): void;
   /** The breaker opened or closed. */
   breaker?(state: BreakerState): void;
@@ -43,7 +52,7 @@ export interface DeskStages {
   readonly limits: { readonly pendingRequests: number };
   carrier(instance: Instance): Carrier;
   /** Listens for what tells that effects may have gone; absent where nothing is held for long. */
-  watch?(watch: Watch, onEvent: (event: WatchEvent) => void): () => void;
+  readonly watch?: Listen;
   /** Effects were newly made, and that is on disk. Never waited for, never throws. */
   made?(driver: Driver, targets: readonly Target[]): void;
   /** The steps of that, as far as they can be told without doing anything. */
@@ -57,8 +66,13 @@ export interface Desk {
   carryOut(order: Order): Promise<Outcome>;
   /** What would be done for a request; asks the machine and changes nothing. */
   plan(request: Request, decision: Decision, why: string): Promise<Plan>;
-  /** Compares and repairs now; goes on trying by itself when something cannot be put right. */
-  reconcile(adopt: boolean): Promise<void>;
+  /**
+   * Compares and repairs now; goes on trying by itself when something cannot be put right. At an interval
+   * it does so only if something can have happened that nobody told of.
+   */
+  reconcile(adopt: boolean, cause?: Cause): Promise<void>;
+  /** What was put right since the start, and how closely it is looked at; absent where nothing can be. */
+  care?(): Care;
   /** What could not be put right the last time, if anything. */
   trouble(): string | undefined;
   pending(): number;
@@ -69,10 +83,18 @@ export interface Desk {
   stop(revert: boolean): Promise<void>;
 }
 
+/** How an instance is looked after. */
+export interface Care extends Partial<ReturnType<Attention['state']>> {
+  readonly repairs: number;
+  readonly last?: { readonly at: number; readonly cause: Cause };
+}
+
 /** A container that was just emptied is often needed again at once. */
 const teardownAfterMs = 1_000;
 /** An effect without an owner and without an end of its own is held this long. */
 const adoptedForMs = 86_400_000;
+/** However well it is listened: so long after the last whole look there is another one. */
+const trustMs = 600_000;
 
 export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const { journal, clock, report, madeSteps } = stages;
@@ -83,6 +105,10 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   let again: NodeJS.Timeout | undefined;
   let teardown: NodeJS.Timeout | undefined;
   let stopped = false;
+  let repairs = 0;
+  let last: Care['last'];
+  /** The last whole look. */
+  let looked: (Looked & { readonly at: number }) | undefined;
 
   const lane = createLane<Order, Outcome>({
     key: (order) => order.target.text,
@@ -112,7 +138,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     try {
       journal.settle(changes, clock.now());
     } catch (error) {
-      reconcileSoon(pauseMs(0));
+      reconcileSoon(pauseMs(0), 'batch');
       throw error;
     }
   };
@@ -126,7 +152,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     },
     onError: (error) => {
       // A deadline that passed and cannot be acted on: the next comparison finds out whether it can.
-      if (trouble === undefined) reconcileSoon(pauseMs(attempts++));
+      if (trouble === undefined) reconcileSoon(pauseMs(attempts++), 'again');
       trouble = error instanceof Error ? error.message : String(error);
       report.trouble(instance, error);
     },
@@ -134,7 +160,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
 
   const afterwards = (): void => {
     timetable.look();
-    if (carrier.takeDrift()) reconcileSoon(0);
+    if (carrier.takeDrift()) reconcileSoon(0, 'batch');
+    attention?.held(journal.holdsAny(instance));
     clearTimeout(teardown);
     if (!stopped) teardown = setTimeout(() => void tearDown(), teardownAfterMs);
   };
@@ -146,7 +173,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       })
       .catch((error) => report.trouble(instance, error));
 
-  const compare = async (adopt: boolean): Promise<void> => {
+  const compare = async (adopt: boolean, cause: Cause): Promise<void> => {
+    const startedAt = performance.now();
     const actions = journal.heldBy(instance);
     const forgotten = new Set([...journal.forgotten(instance), ...heldByOthers(journal, instance)]);
     const adopts = adopt || forGood;
@@ -160,37 +188,59 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     }
     carrier.takeDrift();
     trouble = repaired.trouble;
-    report.repaired(instance, repaired);
+    report.repaired(instance, repaired, cause);
+    const damage = repaired.reapplied + repaired.mended + repaired.removed > 0;
+    if (damage && cause.by !== 'start') {
+      repairs += 1;
+      last = { at: clock.now(), cause };
+    }
+    looked = { at: startedAt, tookMs: performance.now() - startedAt, damage };
     afterwards();
-    if (repaired.lookAgain) reconcileSoon(pauseMs(0));
+    if (repaired.lookAgain) reconcileSoon(pauseMs(0), 'again');
   };
 
-  const reconcile = async (adopt: boolean): Promise<void> => {
+  const reconcile = async (adopt: boolean, cause: Cause = { by: 'start' }): Promise<void> => {
+    if (cause.by === 'interval' && (await isKnownToStand())) return;
     clearTimeout(again);
     try {
-      await lane.alone(() => compare(adopt));
+      await lane.alone(() => compare(adopt, cause));
     } catch (error) {
+      looked = undefined;
       trouble = error instanceof Error ? error.message : String(error);
       report.trouble(instance, error);
     }
     if (trouble === undefined) attempts = 0;
-    else reconcileSoon(pauseMs(attempts++));
+    else reconcileSoon(pauseMs(attempts++), 'again');
+  };
+
+  /** To list 100,000 effects costs a second; what nobody touched need not be listed. */
+  const isKnownToStand = async (): Promise<boolean> => {
+    const isRecent = looked !== undefined && performance.now() - looked.at < trustMs;
+    return isRecent && trouble === undefined && (await attention?.hasHeardAll()) === true;
   };
 
   const isInUse = (): boolean => trouble !== undefined || journal.holdsAny(instance);
 
-  const reconcileSoon = (inMs: number): void => {
+  const reconcileSoon = (inMs: number, by: Cause['by']): void => {
     clearTimeout(again);
-    if (!stopped) again = setTimeout(() => void reconcile(false), inMs);
+    if (!stopped) again = setTimeout(() => void reconcile(false, { by, what: trouble }), inMs);
   };
 
-  const { watch } = carrier.driver;
-  const unwatch =
-    watch === undefined
+  const attention =
+    stages.watch === undefined
       ? undefined
-      : stages.watch?.(watch, (event) => {
-          // What comes back can bring along what is held no longer.
-          if (event === 'changed' || isInUse()) reconcileSoon(0);
+      : createAttention({
+          watches: carrier.driver.watch ?? [],
+          listen: stages.watch,
+          look: async (cause) => {
+            looked = undefined;
+            await reconcile(false, cause);
+            return looked ?? { tookMs: 0, damage: false };
+          },
+          inUse: isInUse,
+          standing: () => journal.standing(instance, clock.now()),
+          onFight: (fight) => report.fight?.(instance, fight),
+          onCalm: () => report.fight?.(instance, undefined),
         });
 
   const revertAll = async (): Promise<void> => {
@@ -204,13 +254,14 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     plan: (request, decision, why) =>
       planEffect({ journal, clock, carrier, why, madeSteps }, request, decision),
     reconcile,
+    care: () => ({ repairs, ...(last === undefined ? {} : { last }), ...attention?.state() }),
     trouble: () => trouble,
     pending: lane.pending,
     inUse: isInUse,
     deadlinesMoved: timetable.look,
     stop: async (revert) => {
       stopped = true;
-      unwatch?.();
+      attention?.stop();
       timetable.stop();
       clearTimeout(again);
       if (revert) await revertAll();
@@ -219,38 +270,6 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       await lane.idle();
     },
   };
-}
-
-/**
- * What the same driver holds with other settings: it can stand in the very place (a set that was made
- * anew, with other options), and is no stray effect.
- */
-function heldByOthers(journal: Journal, instance: Instance): string[] {
-  const key = instanceKey(instance);
-  return journal
-    .instances()
-    .filter((one) => one.driver === instance.driver && instanceKey(one) !== key)
-    .flatMap((one) => journal.heldBy(one).map(({ target }) => target.text));
-}
-
-/** Two wishes for the same come to one that asks for the longer time. */
-function mergeOrders(earlier: Order, later: Order): Order | undefined {
-  const same = earlier.response === later.response;
-  if (!same || earlier.verb !== 'add' || later.verb !== 'add') return undefined;
-  const merged = mergeEscalations(earlier.escalation, later.escalation);
-  if (merged === undefined) return undefined;
-  const { timeoutSeconds: _timeout, ...rest } = later;
-  const order = merged.escalation === undefined ? rest : { ...rest, ...merged };
-  if (earlier.timeoutSeconds === undefined || later.timeoutSeconds === undefined) return order;
-  return { ...order, timeoutSeconds: Math.max(earlier.timeoutSeconds, later.timeoutSeconds) };
-}
-
-function deletion({ response, target, instance, origin }: Action): Order {
-  return { verb: 'delete', response, target, instance, origin };
-}
-
-function expiry(action: Action): Order {
-  return { ...deletion(action), onlyWhenDue: true };
 }
 
 function adoption(

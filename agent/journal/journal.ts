@@ -34,6 +34,8 @@ export interface Journal {
   /** Live actions of one driver instance. */
   heldBy(instance: Instance): Action[];
   holdsAny(instance: Instance): boolean;
+  /** How many targets an instance keeps in force by itself, whose time is not over. */
+  standing(instance: Instance, now: number): number;
   /** Targets of an instance that a person took over with `--forget`. */
   forgotten(instance: Instance): ReadonlySet<string>;
   /** Driver instances that have live actions. */

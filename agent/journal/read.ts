@@ -32,6 +32,11 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     `SELECT * FROM actions WHERE instance = ? AND ${live} ORDER BY id`,
   );
   const any = database.prepare(`SELECT 1 FROM actions WHERE instance = ? AND ${live} LIMIT 1`);
+  const standing = database.prepare(
+    `SELECT count(DISTINCT target) AS number FROM actions
+     WHERE instance = ?1 AND ${live} AND state = 'active' AND pre_existing = 0
+       AND (deadline_at IS NULL OR deadline_at > ?2)`,
+  );
   const forgotten = database.prepare(
     `SELECT target FROM actions WHERE state = 'forgotten' AND instance = ?`,
   );
@@ -73,6 +78,8 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     },
     heldBy: (instance: Instance): Action[] => actions(heldBy.all(instances.find(instance))),
     holdsAny: (instance: Instance): boolean => any.get(instances.find(instance)) !== undefined,
+    standing: (instance: Instance, now: number): number =>
+      Number(standing.get(instances.find(instance), now)?.['number']),
     forgotten: (instance: Instance): ReadonlySet<string> =>
       new Set(
         (forgotten.all(instances.find(instance)) as unknown as Row[]).map((row) => row.target),

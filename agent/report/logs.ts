@@ -45,9 +45,13 @@ function tellBoth(one: Reporter, other: Reporter): Reporter {
       one.outcome(order, outcome);
       other.outcome(order, outcome);
     },
-    repaired: (instance, repaired) => {
-      one.repaired(instance, repaired);
-      other.repaired(instance, repaired);
+    repaired: (instance, repaired, cause) => {
+      one.repaired(instance, repaired, cause);
+      other.repaired(instance, repaired, cause);
+    },
+    fight: (instance, fight) => {
+      one.fight?.(instance, fight);
+      other.fight?.(instance, fight);
     },
     flowsEnded: (ended) => {
       one.flowsEnded?.(ended);

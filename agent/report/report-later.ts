@@ -40,7 +40,9 @@ export function reportLater(reporter: Reporter): LaterReporter {
   return {
     refused: (request, error) => later(() => reporter.refused(request, error)),
     outcome: (order, outcome) => later(() => reporter.outcome(order, outcome)),
-    repaired: (instance, repaired) => later(() => reporter.repaired(instance, repaired)),
+    repaired: (instance, repaired, cause) =>
+      later(() => reporter.repaired(instance, repaired, cause)),
+    fight: (instance, fight) => later(() => reporter.fight?.(instance, fight)),
     flowsEnded: (ended) => later(() => reporter.flowsEnded?.(ended)),
     breaker: (state) => later(() => reporter.breaker?.(state)),
     released: (action, what) => later(() => reporter.released?.(action, what)),

@@ -55,7 +55,7 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         if (line !== undefined) managerLog.added(line, key, driverOf(action));
       } else removed(action, hasExpired(action, order) ? 'expired' : kind, order.logged);
     },
-    repaired: ({ driver }, { ended, orphans, trouble, ...repaired }) => {
+    repaired: ({ driver }, { ended, orphans, trouble, ...repaired }, cause) => {
       for (const action of ended) removed(action, 'ended while nobody watched');
       const { changes, reapplied, mended } = repaired;
       const facts = {
@@ -64,6 +64,8 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
         reapplied,
         mended,
         removed: repaired.removed,
+        noticedBy: cause?.by,
+        what: cause?.what,
       };
       if (orphans.length > 0)
         log.warn({ driver, adopted: orphans.length }, 'effects without an owner');
@@ -71,6 +73,17 @@ export function createReporter(log: Log, managerLog: ManagerLog): Reporter {
       else if (reapplied + mended + repaired.removed > 0)
         log.warn(facts, 'repaired what differed from the journal');
       else log.debug(facts, 'journal and machine agree');
+    },
+    fight: ({ driver }, fight) => {
+      if (fight === undefined) {
+        log.info({ driver }, 'nobody undoes it any longer');
+        return;
+      }
+      const { times, withinMs, what, pauseMs } = fight;
+      log.warn(
+        { driver, times, withinMs, what, pauseMs },
+        'somebody undoes what is put back, again and again: it is put back more slowly',
+      );
     },
     flowsEnded: ({ troubles, ...facts }) => {
       if (facts.sockets + facts.flows > 0) log.info(facts, 'connections ended');

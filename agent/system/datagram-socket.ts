@@ -3,9 +3,10 @@
  * has come (O_ASYNC in fcntl(2)), and everything that is there is read at once, without waiting.
  */
 import { ArError } from '../errors.ts';
-import { type Libc, loadLibc, readable } from './libc.ts';
+import { type Libc, loadLibc } from './libc.ts';
 import { fileMark, forGroup, makeRoom, removeSocket } from './manager-socket.ts';
 import { type PassedSocket, passedSockets } from './passed-sockets.ts';
+import { onReadable } from './readable.ts';
 
 export interface DatagramSocket {
   readonly path: string;
@@ -110,8 +111,7 @@ function read(reading: Reading): DatagramSocket {
   };
 
   libc.keepToOurselves(descriptor);
-  listenForSignals();
-  drains.add(drain);
+  const listenNoMore = onReadable(drain);
   libc.signalWhenReadable(descriptor);
   drain();
   return {
@@ -125,21 +125,9 @@ function read(reading: Reading): DatagramSocket {
       if (!passed) await removeSocket(path, mark);
       if (!passed) drain();
       open = false;
-      drains.delete(drain);
+      listenNoMore();
       libc.signalNoMore(descriptor);
       libc.close(descriptor);
     },
   };
-}
-
-const drains = new Set<() => void>();
-let listening = false;
-
-/** Once, for all sockets. */
-function listenForSignals(): void {
-  if (listening) return;
-  listening = true;
-  process.on(readable, () => {
-    for (const drain of drains) drain();
-  });
 }

@@ -1,6 +1,6 @@
 /**
- * The calls of the C library that datagram sockets of the family unix need: Node has none for them
- * (docs/decisions/0018-datagrams.md).
+ * The calls of the C library that datagram sockets of the family unix need, and sockets that the kernel
+ * tells of changes: Node has none for them (docs/decisions/0018-datagrams.md, 0019-watching.md).
  */
 import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
@@ -8,18 +8,25 @@ import { ArError } from '../errors.ts';
 import { withFfi } from './ffi.ts';
 
 /** Numbers of Linux, the same on x86, ARM, RISC-V, s390 and POWER (include/uapi/asm-generic). */
-const family = { unix: 1 } as const;
-const type = { datagram: 2, closeOnExec: 0o2000000, nonBlocking: 0o4000 } as const;
+const family = { unix: 1, ipv4: 2, ipv6: 10, netlink: 16 } as const;
+const type = { datagram: 2, raw: 3, closeOnExec: 0o2000000, nonBlocking: 0o4000 } as const;
 const level = 1;
-const option = { type: 3, receiveBuffer: 8, domain: 39 } as const;
+const option = { type: 3, receiveBuffer: 8, receiveBufferForced: 33, domain: 39 } as const;
+/** SOL_NETLINK and NETLINK_ADD_MEMBERSHIP (linux/netlink.h); IPPROTO_RAW. */
+const netlinkLevel = 270;
+const joinGroup = 1;
+const rawProtocol = 255;
 const control = { getDescriptorFlags: 1, setDescriptorFlags: 2, getFlags: 3, setFlags: 4 } as const;
 const setOwner = 8;
 const setSignal = 10;
 const closeOnExec = 1;
 /** O_ASYNC: a signal tells that there is something to read. */
 const asynchronous = 0o20000;
+/** ENOBUFS: the kernel had more to say than there was room for, and left out some. */
+const noRoom = 105;
 /** MSG_DONTWAIT | MSG_TRUNC: never waits, and tells a datagram's own length if it was cut. */
-const receiving = 0x40 | 0x20;
+const dontWait = 0x40;
+const receiving = dontWait | 0x20;
 /** sun_path of unix(7) is 108 bytes with its end. */
 const longestPathBytes = 107;
 
@@ -42,6 +49,16 @@ export interface Libc {
   setReceiveBuffer(descriptor: number, bytes: number): void;
   /** What is read next, without waiting: its length, which may be beyond the buffer; -1 for nothing. */
   receive(descriptor: number, into: Buffer): number;
+  /** Sends all of it, without waiting. Throws what the system says. */
+  send(descriptor: number, bytes: Buffer): void;
+  /** A socket to a part of the kernel (netlink(7)), which hears of what these groups are told. */
+  netlinkSocket(protocol: number, groups: readonly number[], bufferBytes: number): number;
+  /** As `receive`; `lost` where the kernel says that it has left out some. */
+  hear(descriptor: number, into: Buffer): number | 'lost';
+  /** A socket that sees no packets, to ask the kernel about a family's tables by. */
+  rawSocket(family: 4 | 6): number;
+  /** Asks with what is in the buffer, which the answer is written to. Throws what the system says. */
+  askOption(descriptor: number, level: number, name: number, into: Buffer): void;
   /** From now on `readable` tells this process that there is something to read. */
   signalWhenReadable(descriptor: number): void;
   signalNoMore(descriptor: number): void;
@@ -66,6 +83,7 @@ function openFfi() {
         bind: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
         connect: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
         close: { arguments: ['int32'], return: 'int32' },
+        send: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
         recv: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
         fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
         getsockname: { arguments: ['int32', 'buffer', 'buffer'], return: 'int32' },
@@ -136,6 +154,37 @@ function load(): Libc {
       check(c.setsockopt(descriptor, level, option.receiveBuffer, value, size), 'setsockopt');
     },
     receive: (descriptor, into) => Number(c.recv(descriptor, into, BigInt(into.length), receiving)),
+    send: (descriptor, bytes) => {
+      check(Number(c.send(descriptor, bytes, BigInt(bytes.length), dontWait)), 'send');
+    },
+    netlinkSocket: (protocol, groups, bufferBytes) => {
+      const kind = type.raw | type.closeOnExec | type.nonBlocking;
+      const descriptor = check(c.socket(family.netlink, kind, protocol), 'socket');
+      try {
+        const address = Buffer.concat([native16(family.netlink), Buffer.alloc(10)]);
+        check(c.bind(descriptor, address, address.length), 'bind');
+        // Beyond the limit of the system; root may, and where we may not there is less room.
+        c.setsockopt(descriptor, level, option.receiveBufferForced, number(bufferBytes), 4);
+        for (const group of groups) {
+          check(c.setsockopt(descriptor, netlinkLevel, joinGroup, number(group), 4), 'setsockopt');
+        }
+        return descriptor;
+      } catch (error) {
+        c.close(descriptor);
+        throw error;
+      }
+    },
+    hear: (descriptor, into) => {
+      const length = Number(c.recv(descriptor, into, BigInt(into.length), receiving));
+      return length < 0 && errno() === noRoom ? 'lost' : length;
+    },
+    rawSocket: (of) => {
+      const kind = type.raw | type.closeOnExec;
+      return check(c.socket(of === 4 ? family.ipv4 : family.ipv6, kind, rawProtocol), 'socket');
+    },
+    askOption: (descriptor, of, name, into) => {
+      check(c.getsockopt(descriptor, of, name, into, lengthOf(into)), 'getsockopt');
+    },
     signalWhenReadable: (descriptor) => {
       const flags = flagsOf(descriptor) | type.nonBlocking;
       check(c.fcntl(descriptor, setOwner, BigInt(process.pid)), 'fcntl');

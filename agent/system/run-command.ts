@@ -5,6 +5,7 @@ import type { CommandStep, StepResult } from '../../platform/step.ts';
 import { checkExecutable } from './check-executable.ts';
 import { type Child, startChild } from './child.ts';
 import { createStandby } from './standby.ts';
+import type { OwnWork } from './watch/own-work.ts';
 
 const defaultDeadlineMs = 20_000;
 const stderrLimitCharacters = 2_000;
@@ -16,10 +17,11 @@ const pipeGraceMs = 500;
  * root folder as working directory, and a process group of its own that is killed as a whole when the
  * deadline passes.
  *
- * `folders` are the only places where tools are looked for.
+ * `folders` are the only places where tools are looked for; `started` is told of each process.
  */
 export function createCommandRunner(
   folders: readonly string[],
+  started: OwnWork['started'] = () => {},
 ): (step: CommandStep) => Promise<StepResult> {
   const found = new Map<string, string>();
   const standby = createStandby();
@@ -29,7 +31,11 @@ export function createCommandRunner(
     const located = await locate(step.tool, folders, found);
     if (typeof located !== 'string') return located;
     const file = located;
-    const begin = (): Child => startChild(file, step, environment);
+    const begin = (): Child => {
+      const child = startChild(file, step, environment);
+      started(child.pid, child);
+      return child;
+    };
     const key = [step.tool, ...step.args].join('\0');
     const child = (step.standby === true ? standby.take(key) : undefined) ?? begin();
     // A tool that ended without reading has a result that says so.

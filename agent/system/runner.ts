@@ -14,6 +14,7 @@ import { runPfReference } from './pf-reference.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
+import { createOwnWork, type OwnWork } from './watch/own-work.ts';
 import { readWindowsGroups } from './windows/account-keeper.ts';
 import { endWindowsProcess } from './windows/end-process.ts';
 import { tryNativeCalls } from './windows/processes.ts';
@@ -34,11 +35,12 @@ export function createRunner(
   folders: readonly string[] = toolFolders,
   bus: Bus = createBus(systemBusSocket),
   endpoints: Endpoints = async () => ({}),
+  own: OwnWork = createOwnWork(),
 ): Runner {
-  const runCommand = createCommandRunner(folders);
+  const runCommand = createCommandRunner(folders, own.started);
   const sendRequest = createHttpRequester(endpoints);
   const sendMail = createMailer(endpoints);
-  const run: Runner = async (step) => {
+  const carryOut: Runner = async (step) => {
     try {
       switch (step.kind) {
         case 'command':
@@ -89,5 +91,6 @@ export function createRunner(
       return { failure: 'io', stdout: '', stderr: said };
     }
   };
+  const run: Runner = (step) => own.during(step, () => carryOut(step));
   return run;
 }

@@ -41,6 +41,8 @@ export interface AccountWays {
   };
   /** The one spelling of a name in the lists here; absent: names are as they are written. */
   spell?(name: string): string;
+  /** The files that accounts are in, to be watched. */
+  readonly files?: readonly string[];
   /** What there is to say of a name that is not found. */
   readonly absent: string;
 }
@@ -65,6 +67,7 @@ export function accountDriver(ways: AccountWays): Driver<UserTarget> {
       read: ([answer, groups]) => examine(target, { answer, groups, never }, ways),
     }),
     container: () => undefined,
+    ...(ways.files && { watch: [{ kind: 'files' as const, paths: ways.files }] }),
     apply: (effects) =>
       effects.flatMap((effect) => disable(effect, { expires, system, endsSessions })),
     revert: (effects) => effects.map((effect) => giveBack(effect, system)),

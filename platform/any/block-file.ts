@@ -42,6 +42,7 @@ export const blockFile: DriverKind<AddressTarget> = {
       },
       inspect: { steps: [list], read: ([listed]) => readFolder(path, listed) },
       container: () => undefined,
+      watch: [{ kind: 'files', paths: [path] }],
       apply: (effects) => [{ kind: 'name-files', path, add: namesOf(effects), remove: [] }],
       revert: (effects) => [{ kind: 'name-files', path, add: [], remove: namesOf(effects) }],
     };

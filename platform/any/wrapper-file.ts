@@ -50,6 +50,7 @@ export function wrapperFile(it: WrapperFile): Driver<AddressTarget> {
     },
     inspect: { steps: [{ kind: 'read-file', path }], read: ([file]) => readBlock(it, file) },
     container: () => undefined,
+    watch: [{ kind: 'files', paths: [path] }],
     apply: (effects) => edit(linesOf(effects), []),
     revert: (effects) => edit([], linesOf(effects)),
     diagnose: wrappedServices(it.file, path),

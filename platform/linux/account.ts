@@ -39,6 +39,7 @@ export const account: DriverKind<UserTarget> = {
       expires,
       isDisabled: ({ password, expire }) =>
         password === 'locked' && (!expires || expire === ourExpiry),
+      files: ['/etc/passwd', '/etc/shadow'],
       groups: groupFile,
       absent: 'is not in /etc/passwd; accounts from elsewhere have to be disabled there',
     });

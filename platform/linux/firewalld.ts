@@ -8,7 +8,7 @@
  * - `rules`: rich rules in every zone that was in use when the agent started, told from others' by their
  *   priority. They keep packets from this machine, not from what is behind it.
  */
-import type { Driver, DriverKind, Effect, Settings, Watch } from '../driver.ts';
+import type { DbusWatch, Driver, DriverKind, Effect, Settings } from '../driver.ts';
 import type { DbusCall, Step } from '../step.ts';
 import { type AddressTarget, isHost } from '../target.ts';
 import { ask, call, objectPath, service } from './firewalld-calls.ts';
@@ -29,7 +29,7 @@ const defaults: Settings = {
 };
 
 /** All that runs out of firewalld's memory: a reload (also a complete one), a restart, another zone. */
-const watch: Watch = {
+const watch: DbusWatch = {
   kind: 'dbus',
   service,
   signals: [
@@ -63,7 +63,7 @@ export const firewalld: DriverKind<AddressTarget> = {
       container: () => undefined,
       apply: way.apply,
       revert: way.revert,
-      watch,
+      watch: [watch],
     };
   },
 };

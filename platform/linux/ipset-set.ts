@@ -79,6 +79,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     inspect: { steps: askSaved(names), read: (results) => read(settings, names, results) },
     ...(marked ? {} : { examine: (target: AddressTarget) => examine(names, target) }),
     container: () => undefined,
+    watch: [{ kind: 'ipset', sets: names.map(({ name }) => name) }],
     apply: (effects) => apply(settings, names, effects.filter(wasAbsent)),
     revert: (effects) => revert(names, effects.filter(wasAbsent)),
     diagnose: diagnose(names),

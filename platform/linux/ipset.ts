@@ -20,6 +20,7 @@ import {
   readTables,
   restore,
   type Table,
+  watchTables,
 } from './xtables.ts';
 import { xtablesFindings } from './xtables-findings.ts';
 import { type Extra, probeTables } from './xtables-probe.ts';
@@ -63,6 +64,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     probe: probeTables(settings, [`-A ar-exec-probe ${dropRule(probed)}`], setSupport),
     inspect: { steps: ask, read: (results) => read(settings, results) },
     container: setOf,
+    watch: [{ kind: 'ipset', sets: ownSets.map(({ name }) => name) }, ...watchTables(settings)],
     apply: (effects) => [...checkRules(settings, effects), ipsetRestore(effects.map(addLine))],
     revert: (effects) => [
       ipsetRestore(effects.map(({ target }) => `del ${setOf(target)} ${target.text}`)),

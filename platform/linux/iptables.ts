@@ -21,6 +21,7 @@ import {
   renewJumps,
   restore,
   type Table,
+  watchTables,
 } from './xtables.ts';
 import { xtablesFindings } from './xtables-findings.ts';
 import { probeTables } from './xtables-probe.ts';
@@ -47,6 +48,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     probe: probeTables(settings, ['-A ar-exec-probe -s 192.0.2.1 -j DROP']),
     inspect: { steps: askTables(settings), read: (results) => read(settings, results) },
     container: ({ family }) => containerOf(family),
+    watch: watchTables(settings),
     apply: (effects) => plan(settings, effects, 'apply'),
     revert: (effects) => plan(settings, effects, 'revert'),
     diagnose: xtablesFindings(settings),

@@ -5,7 +5,7 @@
  * An element of ours carries a comment. `create element` never takes over one that is there already,
  * as `add` would (from Linux 6.12 on `add` even gives it another end).
  */
-import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
+import type { Driver, DriverKind, Effect, NftablesWatch, Reading, Settings } from '../driver.ts';
 import type { CommandStep, Step, StepResult } from '../step.ts';
 import { type AddressTarget, addressRange } from '../target.ts';
 import {
@@ -74,6 +74,7 @@ function make(settings: Settings): Driver<AddressTarget> {
       read: (results) => readSets(settings, names, results),
     },
     container: () => undefined,
+    watch: names.map(watchSet),
     apply: (effects) => plan(effects, setFor, (set, some) => applyLines(settings, set, some)),
     revert: (effects) => plan(effects, setFor, revertLines),
     diagnose: {
@@ -84,6 +85,10 @@ function make(settings: Settings): Driver<AddressTarget> {
 }
 
 const version: CommandStep = { kind: 'command', tool: 'nft', args: ['--version'] };
+
+function watchSet({ words: [family, table, set] }: SetName): NftablesWatch {
+  return { kind: 'nftables', family: family as NftablesWatch['family'], table, set };
+}
 
 function listSet({ words }: SetName): CommandStep {
   return { kind: 'command', tool: 'nft', args: ['-j', 'list', 'set', ...words] };

@@ -60,6 +60,7 @@ export const nftables: DriverKind<AddressTarget> = {
         read: (results) => readTable(table, results),
       },
       container: setOf,
+      watch: [{ kind: 'nftables', family: 'inet', table }],
       apply: (effects) => [{ ...nft(elementScript(table, effects, applyLines)), standby: true }],
       // An element that is not there would void the transaction: added first, its deletion succeeds.
       revert: (effects) => [{ ...nft(elementScript(table, effects, revertLines)), standby: true }],

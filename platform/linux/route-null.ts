@@ -58,6 +58,7 @@ export const routeNull: DriverKind<AddressTarget> = {
       },
       inspect: { steps: [list(4), list(6)], read: (results) => readRoutes(protocol, results) },
       container: () => undefined,
+      watch: [{ kind: 'routes', protocol: Number(protocol) }],
       apply: (effects) => [batch('add', effects, protocol)],
       revert: (effects) => [batch('del', effects, protocol)],
       diagnose: earlyRules,

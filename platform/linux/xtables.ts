@@ -7,7 +7,7 @@
  * front of all others of FORWARD in table filter whenever it starts, and so do others; whoever stood
  * there first would be passed by until somebody looked again.
  */
-import type { Settings } from '../driver.ts';
+import type { Settings, Watch } from '../driver.ts';
 import type { CommandStep, ReadFileStep, Step, StepResult } from '../step.ts';
 
 export type Family = 4 | 6;
@@ -76,6 +76,18 @@ export function askTables(settings: Settings): Step[] {
  * content (net/ipv6/proc.c). Without IPv6 there is nothing that ip6tables could hold.
  */
 const ipv6InKernel: ReadFileStep = { kind: 'read-file', path: '/proc/net/sockstat6' };
+
+/** Tools before 1.8 have no variants: they are what is called legacy by now. */
+export function watchTables(settings: Settings): Watch[] {
+  const table = tableName(settings);
+  return settings['variant'] === 'nft'
+    ? families.map((family) => ({
+        kind: 'nftables',
+        family: family === 4 ? 'ip' : 'ip6',
+        table,
+      }))
+    : [{ kind: 'xtables', table }];
+}
 
 /** Understands the answers to `askTables`, which are the first three of `results`. */
 export function readTables(settings: Settings, results: readonly StepResult[]): Tables {

@@ -17,16 +17,17 @@ const order = {
 
 let journal: Journal;
 let desk: Desk;
-let happens: (event: WatchEvent) => void;
+let happens: (kind: WatchEvent['kind']) => void;
 const looked = vi.fn();
 const unwatch = vi.fn();
+let heardAll: boolean;
 
 beforeEach(() => {
   const driver: Driver = {
     name: 'toy',
     settings: {},
     traits: { selfExpiring: false, prefixes: true, batchSize: 10 },
-    watch,
+    watch: [watch],
     probe: { steps: [], read: () => ({ usable: true, why: '', families: [4, 6] }) },
     inspect: {
       steps: [],
@@ -40,6 +41,7 @@ beforeEach(() => {
     apply: () => [],
     revert: () => [],
   };
+  heardAll = false;
   journal = openJournal(':memory:');
   desk = createDesk(
     {
@@ -51,8 +53,13 @@ beforeEach(() => {
       responseOf: () => 'firewall-drop',
       watch: (wanted, onEvent) => {
         expect(wanted).toBe(watch);
-        happens = onEvent;
-        return unwatch;
+        happens = (kind) => onEvent({ kind, what: 'something' });
+        return {
+          hasHeardAll: async () => heardAll,
+          trouble: () => undefined,
+          held: () => {},
+          stop: unwatch,
+        };
       },
     },
     instance,

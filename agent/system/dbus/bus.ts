@@ -1,5 +1,5 @@
 /** The system's message bus: one connection, opened when it is needed, and watched over. */
-import type { Watch, WatchEvent } from '../../../platform/driver.ts';
+import type { DbusWatch, WatchEvent } from '../../../platform/driver.ts';
 import { BusError, type Connection, openConnection } from './connection.ts';
 import type { Call, Incoming } from './message.ts';
 import type { Read } from './wire.ts';
@@ -11,12 +11,12 @@ export interface Bus {
    * Calls `onEvent` when one of the signals comes, when the service begins or ends (`gone`), and when
    * any of that may have been missed. The function that it returns ends it.
    */
-  watch(watch: Watch, onEvent: (event: WatchEvent) => void): () => void;
+  watch(watch: DbusWatch, onEvent: (event: WatchEvent['kind']) => void): () => void;
 }
 
 interface Watcher {
-  readonly watch: Watch;
-  readonly onEvent: (event: WatchEvent) => void;
+  readonly watch: DbusWatch;
+  readonly onEvent: (event: WatchEvent['kind']) => void;
   /** The connection that now has the service's name: only its signals count. */
   owner: string;
 }
@@ -127,7 +127,7 @@ export function createBus(path: string): Bus {
   };
 }
 
-function eventOf(watcher: Watcher, signal: Incoming): WatchEvent | undefined {
+function eventOf(watcher: Watcher, signal: Incoming): WatchEvent['kind'] | undefined {
   const { service, signals } = watcher.watch;
   if (signal.sender === driver && signal.member === 'NameOwnerChanged') {
     const [name, , owner] = signal.body;
@@ -145,7 +145,7 @@ function eventOf(watcher: Watcher, signal: Incoming): WatchEvent | undefined {
   return isIt ? 'changed' : undefined;
 }
 
-function rulesOf({ service, signals }: Watch): string[] {
+function rulesOf({ service, signals }: DbusWatch): string[] {
   const owner = `type='signal',sender='${driver}',interface='${driver}',member='NameOwnerChanged',arg0='${service}'`;
   return [
     owner,
