@@ -1,6 +1,6 @@
 /**
  * When a desk compares journal and machine because something has happened on the machine: at once, but
- * never more than a tenth of the time, and slower and slower if somebody goes on undoing what is put back.
+ * never more than a tenth of the time for nothing, and slower and slower if somebody goes on undoing what is put back.
  */
 import type { Watch, WatchEvent } from '../../platform/driver.ts';
 
@@ -65,8 +65,9 @@ export interface Attention {
 
 /** Who flushes one thing mostly flushes another right after. */
 const settleMs = 20;
-/** A look is followed by a pause that is so many times as long. */
-const restShare = 9;
+/** Looks that find nothing may take a tenth of the time, after so much of it at once. */
+const share = 0.1;
+const atOnceMs = 1_000;
 const longestRestMs = 10_000;
 /** So many repairs within this time are no accident. */
 const fightTimes = 4;
@@ -84,6 +85,8 @@ export function createAttention(options: AttentionOptions): Attention {
   /** What happened and was not looked at yet. */
   let news: { what: string } | undefined;
   let notBefore = 0;
+  /** How long looks may still take that find nothing, as it was at a time. */
+  let allowance = { ms: atOnceMs, at: performance.now() };
   let damagedAt: number[] = [];
   let pauseMs: number | undefined;
 
@@ -108,9 +111,17 @@ export function createAttention(options: AttentionOptions): Attention {
     const { tookMs, damage } = await look({ by: 'watch', what });
     looking = false;
     const now = performance.now();
-    notBefore = now + Math.min(longestRestMs, tookMs * restShare);
     if (damage) noteDamage(now, what);
+    else spend(now, tookMs);
     if (news !== undefined) plan();
+  };
+
+  /** Others may do a lot that is none of our business, and that only a look can tell. */
+  const spend = (now: number, tookMs: number): void => {
+    const earned = Math.min(atOnceMs, allowance.ms + (now - allowance.at) * share);
+    allowance = { ms: earned - tookMs, at: now };
+    const debt = Math.max(0, -allowance.ms);
+    notBefore = Math.max(notBefore, now + Math.min(longestRestMs, debt / share));
   };
 
   const noteDamage = (now: number, what: string | undefined): void => {

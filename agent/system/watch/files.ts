@@ -28,6 +28,8 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   let stopped = false;
   let last: Promise<void> = Promise.resolve();
   let isPlanned = false;
+  /** How often we have changed one of them. */
+  let changes = 0;
 
   /** One look after the other, so that none goes by what another is about to find. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
@@ -56,9 +58,10 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   const look = async (): Promise<void> => {
     await listenToAll();
     for (const path of paths) {
+      const before = changes;
       const now = await markOf(path);
-      // What we are at work on is looked at when we are done.
-      if (own.isBusy(path) || now === known.get(path)) continue;
+      // What we are at work on, or were just now, is looked at when we are done.
+      if (own.isBusy(path) || changes !== before || now === known.get(path)) continue;
       const isFirst = !known.has(path);
       known.set(path, now);
       if (!isFirst) onEvent({ kind: 'changed', what: `${path} was changed by somebody else` });
@@ -96,12 +99,13 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   };
 
   const forgetting = paths.map((path) =>
-    own.onDone(path, () =>
-      inTurn(async () => {
+    own.onDone(path, () => {
+      changes += 1;
+      return inTurn(async () => {
         if (!own.isBusy(path)) known.set(path, await markOf(path));
         await listenToAll();
-      }),
-    ),
+      });
+    }),
   );
   void inTurn(look);
 
