@@ -17,7 +17,7 @@ import { ArError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { Decision } from '../policy/decide.ts';
-import type { Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
+import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
 import {
   type Attention,
   type Cause,

@@ -298,7 +298,7 @@ requires(
     const add = { command: 'add', response: 'firewall-drop', srcip: '198.51.100.9' };
     expect(await running.ask(add)).toMatchObject({ ok: true });
     await expect.poll(() => hosts.connects(attacker, port), { timeout: 20_000 }).toBe(false);
-  });
+  }, 180_000);
 });
 
 function blockFolder({ folder }: Home): string {
