@@ -13,6 +13,17 @@ import { firewall, policies, registryOf, type Values } from '../sim/windows-regi
 import { routesOf, type SimRoute } from '../sim/windows-routes.ts';
 import { failed, said } from './show.ts';
 
+/** Text of any kind, some of it as the tools would print it. */
+const anyText = fc
+  .array(
+    fc.oneof(
+      fc.string(),
+      fc.constantFrom('\r\n', '    ', 'REG_SZ', 'HKEY_LOCAL_MACHINE\\X', '='.repeat(75)),
+      fc.constantFrom('v2.33|Dir=In|', '203.0.113.7', '255.255.255.255', '::1/128', ' 1 331 '),
+    ),
+  )
+  .map((parts) => parts.join(''));
+
 describe('a rule of the firewall', () => {
   const block = 'v2.33|Action=Block|Active=TRUE|Dir=In|RA4=203.0.113.7|Name=ar-exec-0001|';
 
@@ -102,7 +113,7 @@ describe('a rule of the firewall', () => {
 describe('the registry', () => {
   test('is read of any text, and of none nothing is taken for absent', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText, (text) => {
         const read = readTree(said(text), 'HKLM\\X');
         expect(read.there).not.toBe('no');
         const reading = netsh
@@ -258,7 +269,7 @@ describe('routes', () => {
 
   test('are unknown in any other text', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(anyText, (text) => {
         expect(typeof readRoutes(said(text), 4)).toBe('string');
         expect(typeof readRoutes(said(text), 6)).toBe('string');
         expect(loopbackIndex(said(text))).toBeUndefined();
