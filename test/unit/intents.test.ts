@@ -19,6 +19,7 @@ const withoutMarks = { ...plain, traits: { ...plain.traits, unmarked: true } };
 function carrierOf(options: {
   readonly result?: Partial<Carried>;
   readonly standing?: readonly string[];
+  readonly half?: readonly string[];
   readonly unknown?: boolean;
   readonly selfExpiring?: boolean;
   readonly unmarked?: boolean;
@@ -45,7 +46,10 @@ function carrierOf(options: {
       return {
         known: true,
         containers: [],
-        effects: (options.standing ?? []).map((text) => ({ target: target(text) })),
+        effects: [
+          ...(options.standing ?? []).map((text) => ({ target: target(text) })),
+          ...(options.half ?? []).map((text) => ({ target: target(text), partial: true })),
+        ],
         foreign: [],
         setup: () => [],
         teardown: () => [],
@@ -114,6 +118,11 @@ describe('an addition', () => {
       `apply ${a} for ever *`,
     ]);
     expect((await one(unsure, { standing: [a], selfExpiring: false })).calls).toEqual(['inspect']);
+    // A tool that was cut off may have done one of two things.
+    expect((await one(unsure, { half: [a], selfExpiring: false })).calls).toEqual([
+      'inspect',
+      `apply ${a} for ever`,
+    ]);
   });
 
   test('of what may be ours or not is for the driver to judge, where there are no marks', async () => {
