@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { planEffect } from '../../agent/desk/plan.ts';
+import { createCarrier } from '../../agent/engine/carry-out.ts';
 import type { Driver, Effect } from '../../platform/driver.ts';
 import type { Runner, Step } from '../../platform/step.ts';
 import { target } from './sample.ts';
