@@ -30,6 +30,7 @@ import { type System, systems } from './system.ts';
 import { accountWindows } from './windows/account.ts';
 import { killProcessWindows } from './windows/kill-process.ts';
 import { netsh } from './windows/netsh.ts';
+import { quarantineWindows } from './windows/quarantine.ts';
 import { restartAgentWindows } from './windows/restart-agent.ts';
 import { routeNullWindows } from './windows/route-null.ts';
 
@@ -52,6 +53,7 @@ export const drivers: readonly DriverKind[] = [
   accountMacos,
   accountWindows,
   quarantine,
+  quarantineWindows,
   pf,
   ipfw,
   npf,

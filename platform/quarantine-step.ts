@@ -8,7 +8,7 @@ export interface FileState {
   readonly size: string;
   readonly uid: string;
   readonly gid: string;
-  /** Permission bits with set-id and sticky, octal. */
+  /** Permission bits with set-id and sticky, octal. Windows: its security descriptor, in base64. */
   readonly mode: string;
   /** Nanoseconds since 1970. */
   readonly mtimeNs: string;
@@ -35,6 +35,7 @@ export interface HeldFile {
  */
 export interface ExamineFileStep {
   readonly kind: 'examine-file';
+  readonly system?: 'win32';
   readonly path: string;
   readonly folder: string;
   readonly sha256?: string | undefined;
@@ -63,6 +64,7 @@ export type ExaminedFile =
  */
 export interface TakeFileStep extends Omit<HeldFile, 'takenAt'> {
   readonly kind: 'take-file';
+  readonly system?: 'win32';
   readonly folder: string;
   readonly pinned: boolean;
   readonly deadlineMs: number;
@@ -71,6 +73,7 @@ export interface TakeFileStep extends Omit<HeldFile, 'takenAt'> {
 /** Moves a file back to its place, as it was. What stands there now is never replaced. */
 export interface PutBackFileStep extends Omit<HeldFile, 'takenAt'> {
   readonly kind: 'put-back-file';
+  readonly system?: 'win32';
   readonly folder: string;
   readonly deadlineMs: number;
 }

@@ -177,7 +177,7 @@ export const responses: readonly ResponseDefinition[] = [
     name: 'quarantine-file',
     target: 'file',
     stateful: true,
-    drivers: ['quarantine'],
+    drivers: ['quarantine', 'quarantine-windows'],
     wantsFacts: true,
     summary: 'moves a file to where nobody can run it; it is put back when that ends',
   },

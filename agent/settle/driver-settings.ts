@@ -28,6 +28,7 @@ export function driverSettings(config: Config): Readonly<Record<string, Settings
     'kill-process': config.killProcess,
     'kill-process-windows': config.killProcess,
     quarantine: config.quarantine,
+    'quarantine-windows': config.quarantine,
     ...notificationSettings(config.notifications),
   };
 }

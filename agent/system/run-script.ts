@@ -3,11 +3,15 @@
  * time and in what is kept of its output, and with the conversation about its keys where it has one
  * (Wazuh source: src/os_execd/execd.c, ExecdStart).
  */
+import { access } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
 import type { ScriptStep } from '../../platform/step.ts';
 import { checkScriptFile } from './script-file.ts';
 import { keepBeginning, readLines } from './script-output.ts';
+import { endTree } from './windows/end-process.ts';
+import { windowsEnvironment, windowsFolder } from './windows/environment.ts';
+import { type ScriptCommand, scriptCommand } from './windows/script-command.ts';
 
 export interface Conversation {
   /** The keys that a line of the script names, if it is such a line. */
@@ -51,15 +55,7 @@ export function createScriptRunner(
   folders: readonly string[],
   options: { readonly keysWaitMs?: number } = {},
 ): ScriptRunner {
-  const { username, homedir } = userInfo();
-  const environment = {
-    PATH: folders.join(':'),
-    LC_ALL: 'C',
-    HOME: homedir,
-    USER: username,
-    LOGNAME: username,
-    SHELL: '/bin/sh',
-  };
+  const environment = isWindows ? windowsEnvironment() : unixEnvironment(folders);
   const waitMs = options.keysWaitMs ?? keysWaitMs;
   return async (step, conversation) => {
     const file = await checkScriptFile(step.folder, step.file);
@@ -68,15 +64,51 @@ export function createScriptRunner(
       return { started: false, failure, why: file.why, stdout: '', stderr: '' };
     }
     const words = step.wordsFor === 'shell' && !file.takesWords ? [] : step.words;
-    const child = start(step, words, { ...environment, AR_EXEC_RUN: step.run });
+    const command = isWindows
+      ? scriptCommand(file.path, words, windowsFolder())
+      : { program: step.program, args: words, verbatim: false };
+    if ('refused' in command) {
+      return { started: false, failure: 'untrusted', why: command.refused, stdout: '', stderr: '' };
+    }
+    if (isWindows && !(await isThere(command.program))) {
+      const why = `there is no ${command.program}`;
+      return { started: false, failure: 'missing', why, stdout: '', stderr: '' };
+    }
+    const child = start(command, step.cwd, { ...environment, AR_EXEC_RUN: step.run });
     return converse(child, step, conversation, waitMs);
   };
 }
 
-function start(step: ScriptStep, words: readonly string[], env: Record<string, string>) {
-  return execa(step.program, words, {
-    detached: true,
-    cwd: step.cwd,
+/** Known by what it has not: numbers of users. */
+const isWindows = process.getuid === undefined;
+
+/** An interpreter that is not installed: Python's launcher comes with Python for all users. */
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function unixEnvironment(folders: readonly string[]): Record<string, string> {
+  const { username, homedir } = userInfo();
+  return {
+    PATH: folders.join(':'),
+    LC_ALL: 'C',
+    HOME: homedir,
+    USER: username,
+    LOGNAME: username,
+    SHELL: '/bin/sh',
+  };
+}
+
+function start(command: ScriptCommand, cwd: string, env: Record<string, string>) {
+  return execa(command.program, command.args, {
+    // Windows: without a window, and it ends when the agent does.
+    detached: !isWindows,
+    windowsHide: true,
+    windowsVerbatimArguments: command.verbatim,
+    cwd,
     env,
     extendEnv: false,
     reject: false,
@@ -184,7 +216,8 @@ function endAfter(child: Child, pid: number, deadlineMs: number) {
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-pid, signal);
+    if (isWindows) void endTree(pid).catch(() => {});
+    else process.kill(-pid, signal);
   } catch {
     // The group is gone already.
   }

@@ -1,6 +1,7 @@
 import { constants, type Stats } from 'node:fs';
 import { access, type FileHandle, lstat, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, parse } from 'node:path';
+import { checkWindowsScript } from './windows/script-file.ts';
 
 /** What a look at a script before each run came to. */
 export type ScriptFile =
@@ -25,6 +26,8 @@ const stickyBit = 0o1000;
  * `file` has to be a plain file name. The interpreter that a `#!` line names is not looked at.
  */
 export async function checkScriptFile(folder: string, file: string): Promise<ScriptFile> {
+  // Windows has no such numbers, and modes there say nothing.
+  if (process.getuid === undefined) return checkWindowsScript(folder, file);
   let handle: FileHandle | undefined;
   try {
     const realFolder = await realpath(folder);

@@ -4,6 +4,9 @@ import type {
   StepResult,
   TidyQuarantineStep,
 } from '../../../platform/step.ts';
+import { examineWindowsFile } from '../windows/quarantine/examine-file.ts';
+import { putBackWindowsFile } from '../windows/quarantine/put-back-file.ts';
+import { takeWindowsFile } from '../windows/quarantine/take-file.ts';
 import { examineFile } from './examine-file.ts';
 import { isSameFile, statOf } from './file-state.ts';
 import { putBackFile } from './put-back-file.ts';
@@ -19,14 +22,18 @@ export async function runQuarantine(
   try {
     switch (step.kind) {
       case 'examine-file':
-        return said(await examineFile(step));
+        return said(await (isWindows(step) ? examineWindowsFile(step) : examineFile(step)));
       case 'list-quarantine':
         return said(await inTurn(step.path, () => listStore(step.path)));
       case 'take-file':
-        await inTurn(step.folder, () => takeFile(step, runCommand));
+        await inTurn(step.folder, () =>
+          isWindows(step) ? takeWindowsFile(step) : takeFile(step, runCommand),
+        );
         return said({});
       case 'put-back-file':
-        await inTurn(step.folder, () => putBackFile(step, runCommand));
+        await inTurn(step.folder, () =>
+          isWindows(step) ? putBackWindowsFile(step) : putBackFile(step, runCommand),
+        );
         return said({});
       case 'tidy-quarantine':
         await inTurn(step.path, () => tidy(step));
@@ -37,6 +44,10 @@ export async function runQuarantine(
     const why = error instanceof Error ? error.message : String(error);
     return { failure, stdout: '', stderr: why };
   }
+}
+
+function isWindows({ system }: { readonly system?: 'win32' }): boolean {
+  return system === 'win32';
 }
 
 async function tidy({ path, names }: TidyQuarantineStep): Promise<void> {

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import type { FileState, HeldFile, QuarantineListing } from '../../../platform/step.ts';
+import { openWindowsFolder } from '../windows/quarantine/open-folder.ts';
 import { codeOf, isSameFile, statOf } from './file-state.ts';
 import { type FolderHandle, openFolder } from './folder-handle.ts';
 
@@ -15,6 +16,8 @@ import { type FolderHandle, openFolder } from './folder-handle.ts';
  */
 export type Part = 'intent' | 'part' | 'moved' | 'file' | 'json';
 
+const isWindows = process.geteuid === undefined;
+
 export interface Store {
   readonly folder: FolderHandle;
   path(name: string, part: Part): string;
@@ -27,6 +30,8 @@ export interface Store {
 
 /** Opens the folder, makes it if there is none, and has nobody but us look into it. */
 export async function openStore(path: string): Promise<Store> {
+  // Windows has no numbers of users, and modes there say nothing.
+  if (isWindows) return storeIn(await openWindowsFolder(path));
   await mkdir(path, { recursive: true, mode: 0o700 });
   const found = await lstat(path);
   if (!found.isDirectory()) throw new Error(`${path} is not a folder`);
@@ -45,7 +50,7 @@ export async function listStore(path: string): Promise<QuarantineListing> {
     throw error;
   });
   if (names.length === 0) return { held: [], leftovers: [] };
-  const folder = await openFolder(path);
+  const folder = await (isWindows ? openWindowsFolder(path) : openFolder(path));
   try {
     const store = storeIn(folder);
     const entries = names.flatMap(

@@ -11,6 +11,7 @@ const endWaitMs = 5_000;
 const roundingMs = 50;
 /** So often it is looked for what was started while others were being ended. */
 const rounds = 100;
+const earlyMs = 50;
 
 /**
  * Ends one process of Windows if it is the one that is meant. It is held by its handle from the first
@@ -79,7 +80,7 @@ async function end(process: ProcessHandle, step: EndProcessStep): Promise<EndPro
   const held = [process];
   try {
     endOne(process);
-    if (step.family) endFamily(held, step.never);
+    if (step.family) await endFamily(held, step.never);
     const allEnded = (): boolean => held.every((one) => one.hasEnded());
     if (await within(endWaitMs, allEnded)) return { outcome: 'ended', others: held.length - 1 };
     const who = process.hasEnded() ? 'what it has started' : 'it';
@@ -98,31 +99,64 @@ function endOne(process: ProcessHandle): void {
  * Ends what those in `held` have started, and adds it. What has ended starts nothing more, and its number
  * is not given away while it is held: so what is found below it is its own, until nothing is found.
  */
-function endFamily(held: ProcessHandle[], never: readonly string[]): void {
+async function endFamily(held: ProcessHandle[], never: readonly string[]): Promise<void> {
   const spared = new Set<number>();
   for (let round = 0; round < rounds; round += 1) {
     const all = listProcesses();
     const found = all.filter((one) => isChild(one, held) && !spared.has(one.pid));
-    for (const one of found) {
-      const child = openProcess(one.pid);
-      if (child === undefined) continue;
-      const isSame = child.started === one.started;
-      const mayEnd = isSame && child.mayEnd && whyProtected(child, never, all) === undefined;
-      if (!mayEnd || child.hasEnded()) {
-        spared.add(one.pid);
-        child.close();
-        continue;
-      }
-      held.push(child);
-      endOne(child);
-    }
     if (found.length === 0) return;
+    let isEarly = false;
+    for (const one of found) {
+      const child = openOrNot(one.pid);
+      if (child === 'early') isEarly = true;
+      else if (child === undefined || !endChild(child, one, { all, never })) spared.add(one.pid);
+      else held.push(child);
+    }
+    if (isEarly) await pause(earlyMs);
   }
+}
+
+/** `early`: it is being made, and has no program yet that could be asked for. */
+function openOrNot(pid: number): ProcessHandle | 'early' | undefined {
+  try {
+    return openProcess(pid);
+  } catch (error) {
+    if (error instanceof NativeFailure && error.code !== status.accessDenied) return 'early';
+    return undefined;
+  }
+}
+
+/** False: it is left alone, and closed. */
+function endChild(
+  child: ProcessHandle,
+  listed: ListedProcess,
+  { all, never }: { readonly all: readonly ListedProcess[]; readonly never: readonly string[] },
+): boolean {
+  const isSame = child.started === listed.started && !child.hasEnded();
+  if (isSame && child.mayEnd && whyProtected(child, never, all) === undefined) {
+    child.end();
+    return true;
+  }
+  child.close();
+  return false;
 }
 
 function isChild(one: ListedProcess, held: readonly ProcessHandle[]): boolean {
   if (held.some(({ pid }) => pid === one.pid)) return false;
   return held.some(({ pid, started }) => pid === one.parent && started <= one.started);
+}
+
+/** Ends a process that we started, and what it has started. */
+export async function endTree(pid: number): Promise<void> {
+  const process = openProcess(pid);
+  if (process === undefined) return;
+  const held = [process];
+  try {
+    endOne(process);
+    await endFamily(held, []);
+  } finally {
+    for (const one of held) one.close();
+  }
 }
 
 /** As it is written, and as the disk has it: a name may be short (`PROGRA~1`) or lead over a link. */

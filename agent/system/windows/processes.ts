@@ -11,7 +11,7 @@ import {
   room,
   status,
 } from './native.ts';
-import { sidOfProcess } from './tokens.ts';
+import { sidOfProcess, usePrivileges } from './tokens.ts';
 
 /** What stands of a process in the list of all. */
 export interface ListedProcess {
@@ -80,6 +80,7 @@ export function tryNativeCalls(): StepResult {
 
 /** Undefined: there is no such process. */
 export function openProcess(pid: number): ProcessHandle | undefined {
+  usePrivileges();
   const looking = rights.queryLimited | rights.synchronize;
   const full = openWith(pid, looking | rights.terminate);
   const handle = full === 'denied' ? openWith(pid, looking) : full;
@@ -144,6 +145,16 @@ function query(handle: Pointer, what: number, bytes: number): Buffer {
 
 /** A UNICODE_STRING with what it points to behind it. */
 function imageOf(handle: Pointer): string {
+  try {
+    return readImage(handle);
+  } catch (error) {
+    // Of one that has ended there is none any more.
+    if (error instanceof NativeFailure && hasEnded(handle)) return '';
+    throw error;
+  }
+}
+
+function readImage(handle: Pointer): string {
   const found = query(handle, info.image, 16 + 65_536);
   const length = found.readUInt16LE();
   const start = Number(found.readBigUInt64LE(8) - addressOf(found));

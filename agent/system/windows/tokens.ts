@@ -17,10 +17,24 @@ const calls = once(() =>
           arguments: ['pointer', 'int32', 'buffer', 'uint32', 'buffer'],
           return: 'int32',
         },
+        RtlAdjustPrivilege: {
+          arguments: ['uint32', 'uint8', 'uint8', 'buffer'],
+          return: 'int32',
+        },
         NtClose: { arguments: ['pointer'], return: 'int32' },
       }).functions,
   ),
 );
+
+/**
+ * SeBackup, SeRestore and SeDebug: an administrator has them and does not use them unasked. With them, a
+ * file or a process is reached whatever its own access list says. Who has none goes on without.
+ */
+const privileges = [17, 18, 20];
+
+export const usePrivileges = once(() => {
+  for (const one of privileges) calls().RtlAdjustPrivilege(one, 1, 0, room(1));
+});
 
 export const ownSid = (): string => sidOfProcess(self);
 
