@@ -4,10 +4,12 @@ import type {
   DbusValue,
   EndProcessStep,
   HttpRequestStep,
+  PutBackFileStep,
   QuarantineStep,
   ScriptStep,
   SendMailStep,
   Step,
+  TakeFileStep,
 } from '../../platform/step.ts';
 import { ArError } from '../errors.ts';
 import { changeAccountText, endSessionsText, readAccountsText } from './account-steps.ts';
@@ -130,26 +132,49 @@ function scriptText({ cwd, program, words, line, handshake }: ScriptStep): strin
 
 /** `mv` replaces what is in its way, and ar-exec does not; the comments say what else it looks at. */
 function quarantineText(step: QuarantineStep): string {
+  if (step.kind === 'take-file' || step.kind === 'put-back-file') {
+    return step.system === 'win32' ? windowsMoveText(step) : moveText(step);
+  }
   switch (step.kind) {
     case 'examine-file':
       return `# look at ${quote(step.path)}, and read it for its hash`;
-    case 'take-file':
-      return [
-        `# if ${step.path} is still the file that was looked at${step.pinned ? ', with these bytes' : ''} (sha256 ${step.sha256}):`,
-        `mv -- ${quote(step.path)} ${quote(`${step.folder}/${step.name}.file`)}`,
-        `chmod 0400 -- ${quote(`${step.folder}/${step.name}.file`)}`,
-      ].join('\n');
-    case 'put-back-file':
-      return [
-        `# if nothing stands at ${step.path}, and the file is as it was taken (sha256 ${step.sha256}):`,
-        `chmod ${step.state.mode} -- ${quote(`${step.folder}/${step.name}.file`)}`,
-        `mv --no-clobber -- ${quote(`${step.folder}/${step.name}.file`)} ${quote(step.path)}`,
-      ].join('\n');
     case 'list-quarantine':
       return `# list ${step.path}`;
     case 'tidy-quarantine':
       return `# remove what was begun in ${step.path} and never taken`;
   }
+}
+
+function conditionText(step: TakeFileStep | PutBackFileStep): string {
+  return step.kind === 'take-file'
+    ? `# if ${step.path} is still the file that was looked at${step.pinned ? ', with these bytes' : ''} (sha256 ${step.sha256}):`
+    : `# if nothing stands at ${step.path}, and the file is as it was taken (sha256 ${step.sha256}):`;
+}
+
+function moveText(step: TakeFileStep | PutBackFileStep): string {
+  const [place, kept] = [quote(step.path), quote(`${step.folder}/${step.name}.file`)];
+  const lines =
+    step.kind === 'take-file'
+      ? [`mv -- ${place} ${kept}`, `chmod 0400 -- ${kept}`]
+      : [`chmod ${step.state.mode} -- ${kept}`, `mv --no-clobber -- ${kept} ${place}`];
+  return [conditionText(step), ...lines].join('\n');
+}
+
+/** For PowerShell. */
+function windowsMoveText(step: TakeFileStep | PutBackFileStep): string {
+  const word = (path: string): string => `'${path.replaceAll("'", "''")}'`;
+  const [place, kept] = [word(step.path), word(`${step.folder}\\${step.name}.file`)];
+  const lines =
+    step.kind === 'take-file'
+      ? [
+          `Move-Item -LiteralPath ${place} ${kept}`,
+          '# and only Windows and administrators may open it',
+        ]
+      : [
+          `Move-Item -LiteralPath ${kept} ${place}`,
+          '# with the owner and the access list that it had',
+        ];
+  return [conditionText(step), ...lines].join('\n');
 }
 
 /** As busctl(1) takes it. Of many calls the first few. */

@@ -130,7 +130,8 @@ export function whyUntrusted(
   own: string = ownSid(),
 ): string | undefined {
   const isTrusted = (sid: string): boolean => trusted.includes(sid) || sid === own;
-  if (!isTrusted(owner)) return `belongs to ${owner}, neither Windows, administrators nor the agent`;
+  if (!isTrusted(owner))
+    return `belongs to ${owner}, neither Windows, administrators nor the agent`;
   if (entries === undefined) return 'can be changed by everybody: it has no access list';
   const rights =
     (harms.includes('content') ? contentRights : 0) | (harms.includes('place') ? placeRights : 0);

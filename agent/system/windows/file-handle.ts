@@ -193,10 +193,7 @@ function query(handle: Pointer, what: number, bytes: number): Buffer {
 }
 
 function change(call: string, handle: Pointer, what: number, wanted: Buffer): void {
-  checkStatus(
-    call,
-    calls().NtSetInformationFile(handle, room(16), wanted, wanted.length, what),
-  );
+  checkStatus(call, calls().NtSetInformationFile(handle, room(16), wanted, wanted.length, what));
 }
 
 /** FILE_RENAME_INFORMATION; what has the name already is not replaced. */

@@ -2,7 +2,7 @@
  * How a file of one's own is started on Windows: by its ending, each kind by its interpreter's full path.
  *
  * cmd.exe reads a command line in its own way, and again what the batch file does with its arguments: no
- * quoting keeps `&` or `%` from being commands there (CVE-2024-27980; docs/decisions/0021). So a batch file
+ * quoting keeps `&` or `%` from being commands there (CVE-2024-27980; docs/drivers/script.md). So a batch file
  * is only given words that have nothing in them that cmd.exe knows; `-` stands for any other.
  */
 import { extname } from 'node:path';
@@ -86,7 +86,9 @@ function batchCommand(
   }
   const user = words[1];
   if (user !== undefined && !isHarmless(user)) {
-    return { refused: 'the name of the account has characters that cmd.exe could take for a command' };
+    return {
+      refused: 'the name of the account has characters that cmd.exe could take for a command',
+    };
   }
   const line = [path, ...words.map((word) => (isHarmless(word) ? word : '-'))]
     .map((word) => `"${word}"`)
