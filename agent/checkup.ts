@@ -17,7 +17,12 @@ import {
   describeAgent,
 } from './doctor/agent-findings.ts';
 import { readDistribution } from './doctor/packages.ts';
-import { groupFindings, journalFindings, logFindings } from './doctor/place-findings.ts';
+import {
+  asideFindings,
+  groupFindings,
+  journalFindings,
+  logFindings,
+} from './doctor/place-findings.ts';
 import { type Report, type ResponseState, sortFindings, withInstall } from './doctor/report.ts';
 import { driverState, responseFindings } from './doctor/response-findings.ts';
 import { type ScriptState, scriptFindings } from './doctor/script-findings.ts';
@@ -30,7 +35,7 @@ import { knownNames } from './settle/known-names.ts';
 import { configuredResponses } from './settle/notifications.ts';
 import type { Settled } from './settle/settle.ts';
 import { groupId } from './system/folders.ts';
-import { lookAtPlace } from './system/place.ts';
+import { lookAtPlace, namesIn } from './system/place.ts';
 import { checkScriptFile } from './system/script-file.ts';
 import { version } from './version.ts';
 
@@ -227,8 +232,10 @@ async function placeFindings(
     files.map(async ([what, file]) => logFindings(what, file, await lookAtPlace(dirname(file)))),
   );
   const gid = await groupId(config.socketGroup, system, run);
+  const state = places.state ?? paths.stateFolder;
   return [
-    ...journalFindings(await lookAtPlace(places.state ?? paths.stateFolder), uid),
+    ...journalFindings(await lookAtPlace(state), uid),
+    ...asideFindings(state, await namesIn(state)),
     ...logs.flat(),
     ...groupFindings(config.socketGroup, gid !== undefined, system),
   ];

@@ -12,6 +12,7 @@ import { createFlowEnder, flowSteps } from './engine/flow-ender.ts';
 import { createFlow, type Flow } from './flow.ts';
 import { askedByAlerts, heldByAlerts } from './held-by-alerts.ts';
 import { type Journal, openJournal } from './journal/journal.ts';
+import { type KeptJournal, keepJournal } from './journal/keep.ts';
 import { type Breaker, createBreaker } from './policy/breaker.ts';
 import { decide } from './policy/decide.ts';
 import { escalationOf } from './policy/offenders.ts';
@@ -40,6 +41,8 @@ const minuteMs = 60_000;
 export interface Composed {
   readonly flow: Flow;
   readonly journal: Journal;
+  /** Looks after the journal's file; absent where it is open for a moment only. */
+  readonly kept: Pick<KeptJournal, 'tend' | 'mishaps'> | undefined;
   readonly clock: Clock;
   readonly breaker: Breaker;
   /** What the configuration comes to on this machine now. */
@@ -58,13 +61,17 @@ export interface ComposeOptions {
   readonly adornments?: Adornments;
   /** What it runs on; this machine's own if absent. */
   readonly system?: System;
+  /** Whether to go on with a journal that is damaged or cannot be written to: see journal/keep.ts. */
+  readonly keeping?: boolean;
   /** Whether to listen for what others do to effects: for an agent that goes on running. */
   readonly watching?: boolean;
 }
 
 export async function compose(options: ComposeOptions): Promise<Composed> {
   const { report, adornments, system = currentSystem() } = options;
-  const opened = openJournal(options.state, options.lockWaitMs);
+  const kept =
+    options.keeping === true ? keepJournal(options.state, options.lockWaitMs) : undefined;
+  const opened = kept ?? openJournal(options.state, options.lockWaitMs);
   const journal = adornments?.journal?.(opened) ?? opened;
   const clock = createClock();
   const bus = createBus(options.config.dbusSocket);
@@ -143,6 +150,7 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   return {
     flow,
     journal,
+    kept,
     clock,
     breaker,
     settled: () => settled,

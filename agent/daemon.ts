@@ -27,6 +27,7 @@ import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { createRunner } from './system/runner.ts';
+import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
 
@@ -92,9 +93,18 @@ export async function startAgent(
       log.error({ file, err: String(error) }, 'a log cannot be written'),
     );
     const report = reportLater(logs.report);
-    const composed = await compose({ config, state, report, adornments, watching: true });
+    const composed = await compose({
+      config,
+      state,
+      report,
+      adornments,
+      keeping: true,
+      watching: true,
+    });
     logStart(log, loaded, composed.settled(), state);
-    await composed.flow.recover({ adopt: composed.journal.isNew });
+    const mishaps = composed.kept?.mishaps() ?? [];
+    tellMishaps(log, mishaps);
+    await composed.flow.recover({ adopt: composed.journal.isNew || hasLost(mishaps) });
     const reload = createReload({ places, composed, log });
     const arConf = await openArConf(composed, log);
     const commands = createCommands(() => {
@@ -117,6 +127,7 @@ export async function startAgent(
     await lookout.look();
     const chores = startAgentChores(composed, log, [
       { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
+      { name: 'journal', everySeconds: 5, work: createTending(composed, log) },
       { name: 'execd', everySeconds: 10, work: execd.look },
     ]);
     log.info({ socket }, 'ready');

@@ -36,7 +36,7 @@ function careOf(desks: readonly Desk[]): object {
 
 /** The state of the agent, as `status` tells it. */
 export function describeStatus(
-  { flow, journal, clock, settled, breaker }: Composed,
+  { flow, journal, kept, clock, settled, breaker }: Composed,
   { startedAt, connections, execd }: StatusFacts,
 ): object {
   const desks = flow.desks();
@@ -54,10 +54,12 @@ export function describeStatus(
       ...careOf(desks.filter((desk) => desk.instance.driver === driver)),
     };
   });
+  const mishaps = kept?.mishaps() ?? [];
   const counts = journal.counts();
   const breakerNow = breaker.state();
   const healthy =
     !breakerNow.open &&
+    !journal.isPartial() &&
     counts.missing === 0 &&
     counts.reverting === 0 &&
     drivers.every((one) => !('trouble' in one)) &&
@@ -73,6 +75,7 @@ export function describeStatus(
     breaker: describeBreaker(breakerNow),
     ...(execd === undefined ? {} : { execd }),
     journal: journal.file,
+    ...(mishaps.length === 0 ? {} : { journalMishaps: mishaps }),
     drivers,
     choices,
   };

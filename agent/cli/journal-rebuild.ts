@@ -1,4 +1,3 @@
-import { rename } from 'node:fs/promises';
 import type { CommandModule } from 'yargs';
 import { defaultPaths } from '../config/default-paths.ts';
 import { ArError } from '../errors.ts';
@@ -12,7 +11,8 @@ interface RebuildFlags extends CommonFlags {
 
 export const journalCommand: CommandModule<object, RebuildFlags> = {
   command: 'journal <what>',
-  describe: 'Put a damaged journal aside and make a new one from what the machine holds',
+  describe:
+    'Put a damaged journal aside and make a new one from what is left of it and of what the machine holds',
   builder: (parser) =>
     parser
       .positional('what', { choices: ['rebuild'] as const, describe: 'what to do with it' })
@@ -25,15 +25,21 @@ export const journalCommand: CommandModule<object, RebuildFlags> = {
   handler: async (flags) => {
     const state = flags.state ?? defaultPaths().stateFolder;
     await refuseUsable(state, flags.force);
-    const aside = await putAside(state);
+    const { journalFile } = await import('../journal/open.ts');
+    const { rescueJournal } = await import('../journal/rescue.ts');
+    const { aside, salvaged, unreadable } = rescueJournal(journalFile(state), { open: false });
     const { withStages } = await import('./direct.ts');
     const adopted = await withStages(flags, async ({ flow, journal }) => {
       await flow.recover({ adopt: true });
-      return journal.list('live', 1_000_000).map(describeAction);
+      const live = journal.list('live', 1_000_000).map(describeAction);
+      return live.filter(({ dialect }) => dialect === 'recovered');
     });
-    if (flags.json) printJson({ ok: true, putAside: aside, adopted });
+    if (flags.json) printJson({ ok: true, putAside: aside, salvaged, unreadable, adopted });
     else {
       for (const file of aside) print(`put aside: ${file}`);
+      print(
+        `read from it: ${salvaged} actions${unreadable === 0 ? '' : `, and ${unreadable} entries that cannot be read`}`,
+      );
       print(`taken over from the machine: ${adopted.length} effects ("ar-exec list" shows them)`);
     }
   },
@@ -55,24 +61,4 @@ async function refuseUsable(state: string, force: boolean): Promise<void> {
     `${journalFile(state)} can be read: there is nothing to rebuild`,
     'If it is to be replaced all the same, say --force.',
   );
-}
-
-/** The files of the journal, renamed: nothing of it is lost. */
-async function putAside(state: string): Promise<string[]> {
-  const { journalFile } = await import('../journal/open.ts');
-  const suffix = `damaged-${new Date().toISOString().replaceAll(':', '')}`;
-  const moved: string[] = [];
-  for (const ending of ['', '-wal', '-shm']) {
-    const file = `${journalFile(state)}${ending}`;
-    const aside = `${journalFile(state)}.${suffix}${ending}`;
-    const done = await rename(file, aside).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return false;
-        throw error;
-      },
-    );
-    if (done) moved.push(aside);
-  }
-  return moved;
 }

@@ -14,6 +14,7 @@ interface StatusReply {
   readonly pending: number;
   readonly connections: number;
   readonly journal: string;
+  readonly journalMishaps?: readonly { readonly kind: string; readonly what: string }[];
   readonly execd?: {
     readonly manager: string;
     readonly waiting: number;
@@ -58,6 +59,7 @@ function describe(status: StatusReply): string {
     `actions: ${counts.join(', ')}; ${status.pending} waiting; ${status.connections} connections`,
     ...(status.breaker?.open === true ? [breakerLine(status.breaker)] : []),
     `journal: ${status.journal}`,
+    ...(status.journalMishaps ?? []).map(({ kind, what }) => `  ${kind}: ${oneLine(what)}`),
     ...describeExecd(status),
     'drivers:',
     ...status.drivers.flatMap((driver) => [

@@ -17,7 +17,8 @@ import { ArError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { Decision } from '../policy/decide.ts';
-import type { Action, Adoption, Change, Instance, Order, Outcome, Request } from '../words.ts';
+import type { Action, Change, Instance, Order, Outcome, Request } from '../words.ts';
+import { adoption } from './adoption.ts';
 import {
   type Attention,
   type Cause,
@@ -91,8 +92,6 @@ export interface Care extends Partial<ReturnType<Attention['state']>> {
 
 /** A container that was just emptied is often needed again at once. */
 const teardownAfterMs = 1_000;
-/** An effect without an owner and without an end of its own is held this long. */
-const adoptedForMs = 86_400_000;
 /** However well it is listened: so long after the last whole look there is another one. */
 const trustMs = 600_000;
 
@@ -101,6 +100,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const carrier = stages.carrier(instance);
   const { batchSize, adoptsForGood: forGood = false } = carrier.driver.traits;
   let trouble: string | undefined;
+  /** What nobody explains is to be taken over; until it has been looked at once. */
+  let adopting = false;
   let attempts = 0;
   let again: NodeJS.Timeout | undefined;
   let teardown: NodeJS.Timeout | undefined;
@@ -177,7 +178,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     const startedAt = performance.now();
     const actions = journal.heldBy(instance);
     const forgotten = new Set([...journal.forgotten(instance), ...heldByOthers(journal, instance)]);
-    const adopts = adopt || forGood;
+    const adopts = adopt || forGood || journal.isPartial();
     const repaired = await repair(carrier, { actions, now: clock.now(), adopt: adopts, forgotten });
     journal.settle(repaired.changes, clock.now());
     if (repaired.orphans.length > 0) {
@@ -202,15 +203,18 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const reconcile = async (adopt: boolean, cause: Cause = { by: 'start' }): Promise<void> => {
     if (cause.by === 'interval' && (await isKnownToStand())) return;
     clearTimeout(again);
+    adopting ||= adopt;
     try {
-      await lane.alone(() => compare(adopt, cause));
+      await lane.alone(() => compare(adopting, cause));
     } catch (error) {
       looked = undefined;
       trouble = error instanceof Error ? error.message : String(error);
       report.trouble(instance, error);
     }
-    if (trouble === undefined) attempts = 0;
-    else reconcileSoon(pauseMs(attempts++), 'again');
+    if (trouble === undefined) {
+      attempts = 0;
+      adopting = false;
+    } else reconcileSoon(pauseMs(attempts++), 'again');
   };
 
   /** To list 100,000 effects costs a second; what nobody touched need not be listed. */
@@ -269,22 +273,6 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       clearTimeout(teardown);
       await lane.idle();
     },
-  };
-}
-
-function adoption(
-  { clock, responseOf }: DeskStages,
-  instance: Instance,
-  { target, expiresInMs, memory }: Repaired['orphans'][number],
-  forGood: boolean,
-): Adoption {
-  return {
-    response: responseOf(instance.driver),
-    target,
-    memory,
-    instance,
-    deadlineAt: forGood ? undefined : clock.now() + (expiresInMs ?? adoptedForMs),
-    reason: 'found on this machine without a journal entry',
   };
 }
 

@@ -53,6 +53,23 @@ export function journalFindings(place: Place, uid: number): Finding[] {
   return [...found, ...fileSystemFindings(place), ...roomFindings(place)];
 }
 
+/** Journals that were damaged stay until a person has looked at them. */
+export function asideFindings(path: string, names: readonly string[]): Finding[] {
+  const aside = names.filter((name) => /^journal\.db\.damaged-[^-]+-\d\d-[^-]+$/.test(name));
+  if (aside.length === 0) return [];
+  const [first] = aside.sort();
+  return [
+    {
+      id: 'journal-put-aside',
+      level: 'warning',
+      what: `${aside.length} damaged journals lie in ${path}, the first is ${first}.`,
+      why: 'The agent put each aside and went on with what could be read of it; the disk may be failing.',
+      remedy:
+        'Look at the disk (dmesg, smartctl); compare "ar-exec list" with what should be held; then remove the files.',
+    },
+  ];
+}
+
 function fileSystemFindings({ path, fileSystem }: Place): Finding[] {
   const remedy = 'Name a folder on a disk of this machine with --state.';
   switch (fileSystem) {

@@ -6,7 +6,7 @@ import type { Action, Adoption, Change, Instance, Intent, Order } from '../words
 import { createInstances } from './instances.ts';
 import { createIntender } from './intend.ts';
 import { createOffences } from './offences.ts';
-import { type OpenedDatabase, openDatabase } from './open.ts';
+import { closeDatabase, type OpenedDatabase, openDatabase } from './open.ts';
 import { createPositions, type Positions } from './position.ts';
 import { type Counts, createReader, type HeldTarget } from './read.ts';
 import { createRekeyer, type Rekeying } from './rekey.ts';
@@ -69,6 +69,11 @@ export interface Journal {
   prune(endedBefore: number, keep: number): number;
   /** Moves what is in the log into the file, for a quiet moment. */
   checkpoint(): void;
+  /**
+   * Something that had been written down may be missing here: what no action explains is nobody's to
+   * take away.
+   */
+  isPartial(): boolean;
   close(): void;
 }
 
@@ -85,7 +90,7 @@ export function openJournal(stateFolder: string, waitMs = 0): Journal {
   return createJournal(openDatabase(stateFolder, waitMs));
 }
 
-function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
+export function createJournal({ database, file, isNew, isIncomplete }: OpenedDatabase): Journal {
   const instances = createInstances(database);
   const forgotten = createForgotten(database);
   const offences = createOffences(database);
@@ -182,8 +187,13 @@ function createJournal({ database, file, isNew }: OpenedDatabase): Journal {
         offences.shift(Math.round(byMs));
       }),
     prune: (endedBefore, keep) => transaction(() => Number(prune.run(endedBefore, keep).changes)),
+    isPartial: () => false,
     checkpoint: () => database.exec('PRAGMA wal_checkpoint(PASSIVE)'),
-    close: () => database.close(),
+    close: () => {
+      // What was lost is still to be looked for by an agent.
+      if (isIncomplete) database.close();
+      else closeDatabase(database);
+    },
   };
 }
 

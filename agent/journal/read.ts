@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Instance } from '../words.ts';
 import type { Instances } from './instances.ts';
-import { type Row, toAction } from './rows.ts';
+import { isSoundRow, type Row, toAction } from './rows.ts';
 
 /** How many live actions there are, by state. */
 export interface Counts {
@@ -68,6 +68,8 @@ export function createReader(database: DatabaseSync, instances: Instances) {
        AND json_extract(origin, '$.forced') IS NULL`,
   );
   const last = database.prepare('SELECT * FROM actions ORDER BY id DESC LIMIT ?');
+  // What is over is not looked at when the file is opened: there may be years of it.
+  const sound = (rows: readonly unknown[]): Row[] => (rows as Row[]).filter(isSoundRow);
   const actions = (rows: readonly unknown[]): Action[] =>
     (rows as Row[]).map((row) => toAction(row, instances.byNumber(row.instance)));
 
@@ -98,10 +100,10 @@ export function createReader(database: DatabaseSync, instances: Instances) {
         nextDue.all(instances.find(instance), except.size + 1) as { id: number; due_at: number }[]
       ).find(({ id }) => !except.has(id))?.due_at,
     list: (which: 'live' | 'ended', limit: number): Action[] =>
-      actions((which === 'live' ? newest : ended).all(limit)),
+      which === 'live' ? actions(newest.all(limit)) : actions(sound(ended.all(limit))),
     heldTargets: (): HeldTarget[] => targets.all() as unknown as HeldTarget[],
     countByAlerts: (): number => Number(byAlerts.get()?.['n']),
-    lastMade: (limit: number): Action[] => actions(last.all(limit)),
+    lastMade: (limit: number): Action[] => actions(sound(last.all(limit))),
     counts: (): Counts => {
       const counts = { active: 0, intended: 0, missing: 0, reverting: 0 };
       for (const row of count.all() as { state: keyof Counts; number: number }[]) {

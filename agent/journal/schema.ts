@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { ArError } from '../errors.ts';
 
 /** Marks the file as ours ("AREX"); see https://www.sqlite.org/fileformat.html#application_id. */
@@ -58,7 +58,24 @@ const migrations: readonly string[] = [
      fingerprint   TEXT NOT NULL,
      after_action  INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  // 4: whether it was closed, which leaves no log beside it; its version once more.
+  `CREATE TABLE life (
+     closed   INTEGER NOT NULL,
+     starts   INTEGER NOT NULL,
+     version  INTEGER NOT NULL
+   ) STRICT;
+   INSERT INTO life (closed, starts, version) VALUES (1, 0, 0);`,
 ];
+
+/** The first version that says within the tables which it is. */
+const versionedSince = 4;
+
+function versionWithin(database: DatabaseSync): unknown {
+  return database.prepare('SELECT version FROM life').get()?.['version'];
+}
+
+/** The cause of an error that is about somebody else's file: it is never put aside. */
+export const othersFile = new Error('it is a database of another application');
 
 /**
  * The version of a journal, and whether it is empty, that is: new.
@@ -72,21 +89,58 @@ export function readVersion(
   const version = pragma(database, 'user_version');
   const tables = database.prepare('SELECT count(*) AS number FROM sqlite_schema').get();
   const empty = id === 0 && version === 0 && tables?.['number'] === 0;
-  if (!empty && id !== applicationId) {
+  if (empty) return { version, empty };
+  const here = schemaOf(database);
+  // What says which version it is can be damaged too; the tables tell.
+  const isOurs = here === schemaAt(migrations.length);
+  if (id !== applicationId && !isOurs) {
     throw new ArError(
       'journal-damaged',
       `${file} is a database, but not a journal of ar-exec`,
       'Move it away, or name another state folder with --state.',
+      { cause: othersFile },
     );
   }
-  if (version > migrations.length) {
+  // What is newer says so in both places.
+  if (version > migrations.length && (!isOurs || versionWithin(database) === version)) {
     throw new ArError(
       'journal-newer',
       `${file} has journal version ${version}; this ar-exec knows ${migrations.length}`,
       'Start the newer ar-exec that wrote it. Nothing was changed.',
     );
   }
+  if (id !== applicationId || here !== schemaAt(version))
+    throw damaged(file, 'its tables are not those of its version');
   return { version, empty };
+}
+
+function schemaOf(database: DatabaseSync): string {
+  const all = database
+    .prepare(
+      `SELECT it.type, it.name, part.name AS part
+       FROM sqlite_schema AS it LEFT JOIN pragma_table_info(it.name) AS part
+       WHERE it.name NOT LIKE 'sqlite_%' ORDER BY it.type, it.name, part.cid`,
+    )
+    .all();
+  return JSON.stringify(all);
+}
+
+const schemas = new Map<number, string>();
+
+/** What the tables of a version are; undefined for one that there is not. */
+function schemaAt(version: number): string | undefined {
+  if (version < 1 || version > migrations.length) return undefined;
+  const known = schemas.get(version);
+  if (known !== undefined) return known;
+  const database = new DatabaseSync(':memory:');
+  try {
+    for (const statements of migrations.slice(0, version)) database.exec(statements);
+    const schema = schemaOf(database);
+    schemas.set(version, schema);
+    return schema;
+  } finally {
+    database.close();
+  }
 }
 
 /**
@@ -99,10 +153,21 @@ export function migrate(database: DatabaseSync, file: string): boolean {
     database.exec('BEGIN IMMEDIATE');
     database.exec(statements);
     database.exec(`PRAGMA application_id = ${applicationId}`);
-    database.exec(`PRAGMA user_version = ${version + index + 1}`);
+    const reached = version + index + 1;
+    database.exec(`PRAGMA user_version = ${reached}`);
+    if (reached >= versionedSince) database.exec(`UPDATE life SET version = ${reached}`);
     database.exec('COMMIT');
   });
   return empty;
+}
+
+export function damaged(file: string, said: string, cause?: unknown): ArError {
+  return new ArError(
+    'journal-damaged',
+    `${file} cannot be read as a journal: ${said}`,
+    'Nothing was overwritten. "ar-exec run" puts the file aside and goes on with what can be read of it and what the machine holds; so does "ar-exec journal rebuild".',
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 function pragma(database: DatabaseSync, name: string): number {

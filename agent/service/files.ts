@@ -41,13 +41,17 @@ function systemdUnit({ program }: Layout): string {
 Description=Active responses: carries them out, and takes them back on time
 # These load their rules anew when they start, and would take ours away again.
 After=local-fs.target network-pre.target nftables.service iptables.service ip6tables.service ipset.service netfilter-persistent.service firewalld.service ufw.service
+StartLimitIntervalSec=0
 
 [Service]
 Type=exec
 ExecStart=${startOf(program).join(' ')} run
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
+# Never given up; from systemd 254 on, what fails again and again is tried more and more seldom.
 RestartSec=2
+RestartSteps=8
+RestartMaxDelaySec=300
 # Refused (another agent runs), and a configuration that cannot be used.
 RestartPreventExitStatus=4 8
 TimeoutStopSec=60

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
+import { access, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** statfs(2), `f_type`; the names are those of linux/magic.h. */
@@ -28,6 +28,11 @@ export async function lookAtPlace(path: string) {
     const kind = code === 'ENOENT' ? 'absent' : code === 'EACCES' ? 'hidden' : 'other';
     return { path, kind, writable: false, ...(await fileSystemOf(path)) } as const;
   }
+}
+
+/** What is in a folder; nothing where it cannot be read. */
+export async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
 }
 
 /** True also of nobody's word: `access` knows a file system that is mounted read-only, for root too. */

@@ -79,8 +79,8 @@ export interface Endpoint {
   /** Waits until the tools that it started have ended too. */
   calm(): Promise<void>;
   kill(): Promise<void>;
-  /** The agent's process, and what runs beside it that was not there before. */
-  processes(): Promise<{ readonly agent: number; readonly others: readonly number[] }>;
+  /** Of the agent. */
+  pid(): number;
   stop(): Promise<void>;
   /** Live actions as the agent lists them. */
   list(): Promise<readonly ActionReply[]>;
@@ -140,10 +140,10 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
       agent?.child.kill('SIGKILL');
       await agent?.ended;
     },
-    processes: async () => {
-      const pid = agent?.child.pid ?? 0;
-      const others = (await processes()).map(Number).filter((one) => one !== pid);
-      return { agent: pid, others };
+    pid: () => {
+      // "ip netns exec" and what comes after it become the program that they start.
+      if (agent?.child.pid === undefined) throw new Error('no agent has been started');
+      return agent.child.pid;
     },
     stop: async () => {
       agent?.child.kill('SIGTERM');

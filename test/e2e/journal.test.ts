@@ -39,7 +39,7 @@ const damages = {
     code: 'journal-newer',
     inflict: async (file: string) => {
       const database = new DatabaseSync(file);
-      database.exec('PRAGMA user_version = 9999');
+      database.exec('PRAGMA user_version = 9999; UPDATE life SET version = 9999');
       database.close();
     },
   },

@@ -3,6 +3,7 @@
  * tools that it runs, or both are killed at any moment. After every restart journal and machine agree
  * and what was promised is true; at the end nothing of ours is left, and what is not ours was not touched.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,8 +15,9 @@ import { amount, createChance, isLong, keepFigures, patienceMs, shareMs } from '
 import { createEverything, type Field, fields, manners, nameOf } from './everything.ts';
 import { createLedger, type Request } from './ledger.ts';
 
-/** The long form goes on until it has these, or its time is over. */
-const wantedKills = amount(30, 1_200);
+/** It goes on until it has these, or the time of the long form is over. */
+const wantedKills = amount(30, 1_500);
+const wantedLives = amount(8, 250);
 const longestLifeMs = 10_000;
 /** What is being ended or was not mended at once is looked at again this long. */
 const settlingMs = 60_000;
@@ -44,7 +46,7 @@ requires(
     const timeIsOver = () => isLong && performance.now() - began > shareMs('storm');
     try {
       const planted = await endpoint.dump();
-      while (total() < wantedKills && !timeIsOver()) {
+      while ((total() < wantedKills || counts.lives < wantedLives) && !timeIsOver()) {
         // Another way to do the same; what is held stays the business of its driver.
         await everything.configure(chance.one(manners));
         const startedAt = performance.now();
@@ -98,13 +100,13 @@ requires(
       const deadline = performance.now() + longestLifeMs;
       while (counts.answered < enough && performance.now() < deadline) {
         await pause(chance.below(60));
-        if (chance.below(2) === 1) kills.tool += await killTools(endpoint, 1);
+        if (chance.below(4) === 0) kills.tool += killTools(endpoint, 1);
       }
       await pause(chance.below(40));
       const withTools = chance.below(2) === 1;
       if (withTools) {
-        const { agent, others } = await endpoint.processes();
-        for (const pid of [agent, ...others]) kill(pid);
+        const agent = endpoint.pid();
+        for (const pid of [...descendants(agent), agent]) kill(pid);
       }
       await endpoint.kill();
       kills[withTools ? 'both' : 'agent'] += 1;
@@ -113,9 +115,9 @@ requires(
       await asking;
     }
 
-    async function killTools(endpoint: Endpoint, most: number): Promise<number> {
-      const { others } = await endpoint.processes();
-      return chance.shuffled(others).slice(0, most).filter(kill).length;
+    function killTools(endpoint: Endpoint, most: number): number {
+      const tools = descendants(endpoint.pid());
+      return chance.shuffled(tools).slice(0, most).filter(kill).length;
     }
 
     /** Replies come in the order of the requests, so each response has a connection of its own. */
@@ -145,7 +147,9 @@ requires(
       }
       const { response, targets } = fields[place] as Field;
       const command = chance.below(10) < 6 ? 'add' : 'delete';
-      const seconds = chance.one([1, 1, 2, 3, 5, 600, 0]);
+      // A script is run once where no time is named, and nothing is held of it.
+      const longest = response === 'mark.sh' ? 900 : 0;
+      const seconds = chance.one([1, 1, 2, 3, 5, 600, longest]);
       const timeoutSeconds = seconds === 0 ? undefined : seconds;
       return { place, command, response, target: chance.one(targets), timeoutSeconds };
     }
@@ -178,6 +182,19 @@ function openLine(path: string): Line {
 function messageOf({ command, response, target, timeoutSeconds }: Request): object {
   const member = fields.find((one) => one.response === response)?.member ?? '';
   return { command, response, [member]: target, ...(command === 'add' ? { timeoutSeconds } : {}) };
+}
+
+/** What a process has started, and what that has. */
+function descendants(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .flatMap((thread) =>
+        readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean),
+      )
+      .flatMap((child) => [Number(child), ...descendants(Number(child))]);
+  } catch {
+    return [];
+  }
 }
 
 function kill(pid: number): boolean {

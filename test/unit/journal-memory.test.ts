@@ -255,7 +255,7 @@ describe('a journal of version 1', () => {
     });
     expect(journal.liveCount()).toBe(3);
     journal.close();
-    expect(version()).toBe(3);
+    expect(version()).toBe(4);
     open();
   });
 

@@ -376,7 +376,7 @@ describe('a file that is', () => {
 
   test('of a later version is refused, and left as it is', () => {
     journal.close();
-    changed('PRAGMA user_version = 99');
+    changed('PRAGMA user_version = 99; UPDATE life SET version = 99');
     refused('journal-newer');
   });
 
