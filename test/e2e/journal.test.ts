@@ -76,24 +76,41 @@ requires(
     await agent.end(signal);
   };
 
-  describe.each(Object.entries(damages))('with %s', (_, { code, inflict }) => {
-    test.each(['SIGTERM', 'SIGKILL'] as const)('is left as it is after %s', async (signal) => {
-      await leaveBlocks(signal);
-      await inflict(file);
-      const before = await contents(home.state);
-      const commands = [
-        home.run(['run']),
-        home.run(['add', 'firewall-drop', '--srcip', '203.0.113.8', '--direct']),
-        ...(code === 'journal-newer' ? [home.run(['journal', 'rebuild'])] : []),
-      ];
-      for (const { status, stderr } of await Promise.all(commands)) {
-        expect(stderr).toContain(`[${code}]`);
-        expect(stderr).toContain(file);
-        expect(status).toBe(7);
-      }
-      expect(await contents(home.state)).toEqual(before);
-      expect(await kernelTargets(hosts)).toEqual(['2001:db8::/48', '203.0.113.7']);
-    });
+  describe.each(Object.entries(damages))('with %s', (name, { code, inflict }) => {
+    const recovers = code === 'journal-damaged' && name !== "another application's database";
+    test.each(['SIGTERM', 'SIGKILL'] as const)(
+      'is left as it is after %s, and an agent goes on',
+      async (signal) => {
+        await leaveBlocks(signal);
+        await inflict(file);
+        const before = await contents(home.state);
+        const commands = [
+          ...(recovers ? [] : [home.run(['run'])]),
+          home.run(['add', 'firewall-drop', '--srcip', '203.0.113.8', '--direct']),
+          ...(code === 'journal-newer' ? [home.run(['journal', 'rebuild'])] : []),
+        ];
+        for (const { status, stderr } of await Promise.all(commands)) {
+          expect(stderr).toContain(`[${code}]`);
+          expect(stderr).toContain(file);
+          expect(status).toBe(7);
+        }
+        expect(await contents(home.state)).toEqual(before);
+        expect(await kernelTargets(hosts)).toEqual(['2001:db8::/48', '203.0.113.7']);
+        if (!recovers) return;
+        const agent = await startAgent(home);
+        expect(await agent.ask({ command: 'list' })).toMatchObject({ held: 2 });
+        expect(await kernelTargets(hosts)).toEqual(['2001:db8::/48', '203.0.113.7']);
+        expect(await agent.ask({ command: 'status' })).toMatchObject({
+          journalMishaps: [{ kind: 'damaged', aside: expect.any(Array) }],
+        });
+        expect(await agent.end()).toBe(0);
+        const aside = Object.entries(await contents(home.state)).filter(([name]) =>
+          name.includes('.damaged-'),
+        );
+        expect(aside.map(([, bytes]) => bytes).sort()).toEqual(Object.values(before).sort());
+        expect((await home.run(['doctor'])).stdout).toContain('damaged journals lie in');
+      },
+    );
   });
 
   test('of nothing is a new one', async () => {
