@@ -33,11 +33,17 @@ export async function call(called: Called, words: readonly string[]): Promise<nu
     ask: (request) => ask(request, limit || replySeconds * 1_000),
   };
   try {
-    return words.length > 0 ? await runWords(called, words, door) : await converse(called, door);
+    const done = words.length > 0 ? runWords(called, words, door) : converse(called, door);
+    return statusHere(await done, called);
   } catch (error) {
     door.log.line(describeError(error).message);
-    return refusedStatus;
+    return statusHere(refusedStatus, called);
   }
+}
+
+/** What is 255 elsewhere is -1 as it stands on Windows. */
+function statusHere(status: number, { home }: Called): number {
+  return home !== undefined && status === refusedStatus ? -1 : status;
 }
 
 /** execd closes its end before it waits for us. */

@@ -8,7 +8,7 @@ import { appendFile, copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/prom
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { mountInside, wineRoot } from '../../build/prepare-wine.mjs';
-import { type Answer, type Recorder, record } from './recorder.ts';
+import { type Answer, compiled, type Recorder, record } from './recorder.ts';
 
 export interface Ended {
   /** As Linux sees it: the last byte of what Windows does. Undefined for one that was killed. */
@@ -34,6 +34,8 @@ export interface WineMachine {
   /** Runs a program of Linux in the network of the machine. */
   inNetwork(file: string, args: readonly string[]): Promise<Ended>;
   record(tools: readonly string[], answer: Answer): Promise<Recorder>;
+  /** Compiles `<name>.c` of this folder, and puts it on drive C; resolves with its path of Windows. */
+  compile(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -120,6 +122,10 @@ export async function newWineMachine(): Promise<WineMachine> {
       const recorder = await record(drive, tools, answer);
       recorders.push(recorder);
       return recorder;
+    },
+    compile: async (name) => {
+      await copyFile(await compiled(name), join(drive, `${name}.exe`));
+      return `C:\\${name}.exe`;
     },
     close: async () => {
       for (const recorder of recorders) recorder.close();

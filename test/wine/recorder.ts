@@ -38,7 +38,6 @@ export interface Recorder {
   close(): void;
 }
 
-const source = fileURLToPath(new URL('recorder.c', import.meta.url));
 const compiler = '/usr/bin/x86_64-w64-mingw32-gcc-win32';
 
 /** Puts the recorder in the place of `tools`, each a path on drive C, and answers them from now on. */
@@ -47,7 +46,7 @@ export async function record(
   tools: readonly string[],
   answer: Answer,
 ): Promise<Recorder> {
-  const program = await compiled();
+  const program = await compiled('recorder');
   for (const tool of tools) {
     const file = join(drive, tool);
     await mkdir(dirname(file), { recursive: true });
@@ -96,8 +95,9 @@ function parseCall(bytes: Buffer): Call {
   return { image, tool, commandLine, folder, stdin: bytes.toString('utf8', at) };
 }
 
-/** Compiled once for each state of its source. */
-async function compiled(): Promise<string> {
+/** The program of `<name>.c` beside this file, compiled once for each state of its source. */
+export async function compiled(name: string): Promise<string> {
+  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
   const text = await readFile(source);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const folder = join(wineRoot, 'recorders');
