@@ -121,7 +121,8 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
       const { exitCode, stderr } = await machine.run('C:\\tools\\netsh.exe', words);
       expect({ exitCode, stderr }).toEqual({
         exitCode: 1,
-        stderr: 'C:\\tools\\netsh.exe is ar-exec, and not the netsh.exe of Windows: nothing is done\n',
+        stderr:
+          'C:\\tools\\netsh.exe is ar-exec, and not the netsh.exe of Windows: nothing is done\n',
       });
     }
     expect(calls.length).toBe(before);
