@@ -104,8 +104,8 @@ async function planOnWindows(flags: ServiceFlags, root: string): Promise<Planned
 }
 
 async function demandElevation(): Promise<void> {
-  const { isElevated } = await import('../system/windows/elevation.ts');
-  if (isElevated()) return;
+  const { mayMakeServices } = await import('../system/windows/service-state.ts');
+  if (mayMakeServices()) return;
   throw new ArError(
     'usage-invalid',
     'only an administrator can do this, and this prompt is not elevated',

@@ -6,6 +6,7 @@ import { ArError } from '../../errors.ts';
 import { ownerOf } from '../../system/windows/owner.ts';
 import { removeAtRestart } from '../../system/windows/remove-later.ts';
 import { running, serviceState } from '../../system/windows/service-state.ts';
+import { ownSid } from '../../system/windows/tokens.ts';
 import { carryOut } from '../carry-out.ts';
 import { type Planned, type ProgramWish, programOf } from '../service.ts';
 import type { ServiceState } from '../state.ts';
@@ -64,7 +65,7 @@ async function windowsProgram({ program, run }: WindowsServiceWish): Promise<str
   );
 }
 
-/** SYSTEM, the administrators, and what Windows itself is installed by. */
+/** SYSTEM, the administrators, and what Windows itself is installed by; and whoever installs it now. */
 const trusted = [
   'S-1-5-18',
   'S-1-5-32-544',
@@ -75,7 +76,7 @@ const trusted = [
 function refuseForeignFolder({ dataFolder }: WindowsLayout): void {
   if (!existsSync(dataFolder)) return;
   const owner = ownerOf(dataFolder);
-  if (owner !== undefined && trusted.includes(owner)) return;
+  if (owner !== undefined && (trusted.includes(owner) || owner === ownSid())) return;
   throw new ArError(
     'service-failed',
     `${dataFolder} is there, and belongs to ${owner ?? 'nobody knows whom'}, who could have put anything into it`,

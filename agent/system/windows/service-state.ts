@@ -14,6 +14,7 @@ export interface ServiceReport {
 export const running = 4;
 
 const connect = 0x01;
+const createService = 0x02;
 const queryConfig = 0x01;
 const queryStatus = 0x04;
 /** QUERY_SERVICE_CONFIGW is 8 KiB at most, its texts included. */
@@ -63,4 +64,13 @@ export function serviceState(name: string): ServiceReport | undefined {
     if (service !== 0n) functions.CloseServiceHandle(service);
     functions.CloseServiceHandle(manager);
   }
+}
+
+/** Whether this process may make services: an elevated one of an administrator, or SYSTEM. */
+export function mayMakeServices(): boolean {
+  const { OpenSCManagerW, CloseServiceHandle } = calls();
+  const manager = OpenSCManagerW(0n, 0n, createService);
+  if (manager === 0n) return false;
+  CloseServiceHandle(manager);
+  return true;
 }
