@@ -23,6 +23,7 @@ const seed = Number(process.env['AR_EXEC_TORTURE_SEED'] ?? randomInt(2 ** 31));
 
 /** How much of a long run each torture may take, in hundredths of the whole; together at most 100. */
 const shares = {
+  fuzz: 20,
   storm: 35,
   power: 5,
   reboot: 5,
