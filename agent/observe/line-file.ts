@@ -143,7 +143,12 @@ export function createLineFile(file: string, onTrouble: (error: unknown) => void
 
 async function openOrCreate(file: string): Promise<FileHandle> {
   try {
-    return await open(file, flags);
+    const handle = await open(file, flags);
+    const found = await handle.stat();
+    if (found.isFile() && found.nlink === 1) return handle;
+    await handle.close();
+    // A second name can be that of a file which only root may write to.
+    throw new Error(`${file} is not a file with one name: nothing is written to it`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return create(file);

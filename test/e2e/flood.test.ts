@@ -6,6 +6,7 @@ import { requires } from '../requirements.ts';
 import { type Agent, createHome, type Home, startAgent } from './agent.ts';
 
 const attempts = 10_000;
+const pipelined = 100_000;
 const limit = 256;
 const megabyte = 1024 * 1024;
 const allowedGrowth = 192 * megabyte;
@@ -56,6 +57,49 @@ requires(
       .toMatchObject({ connections: 1 });
     expect(await agent.ask({ command: 'status' })).toMatchObject({ ok: true });
     first.close();
+  });
+
+  test('of 100,000 requests in one go: all are answered, others in between, in bounded memory', async () => {
+    const before = await memory();
+    const pipeline = connect(home.socket);
+    const response = 'firewall-drop';
+    const all = countReplies(pipeline, pipelined);
+    pipeline.write(
+      numbered(pipelined, (id) => ({
+        id,
+        command: 'add',
+        response,
+        srcip: `198.51.${100 + ((id >> 8) & 3)}.${id & 255}`,
+        timeoutSeconds: 600,
+      })),
+    );
+    const slowest = await slowestOf(100, () => agent.ask({ command: 'status' }));
+    expect(await all).toBe(pipelined);
+    const grown = (await memory()) - before;
+    process.stdout.write(
+      `pipeline of ${pipelined}: a polite peer waited ${Math.round(slowest)} ms at most, ${Math.round(grown / megabyte)} MiB more\n`,
+    );
+    expect(slowest).toBeLessThan(2_000);
+    expect(grown).toBeLessThan(allowedGrowth);
+    pipeline.destroy();
+    expect(await agent.ask({ command: 'status' })).toMatchObject({ actions: { active: 1_024 } });
+    await change(agent, 'delete', 1_024);
+  });
+
+  test('of connections that begin a line and go on byte by byte: others are served', async () => {
+    const slow = await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const peer = await agent.connect();
+        peer.socket.write('{"id":1,');
+        return peer;
+      }),
+    );
+    for (const byte of '"command"') {
+      for (const { socket } of slow) socket.write(byte);
+      const slowest = await slowestOf(5, () => agent.ask({ command: 'status' }));
+      expect(slowest).toBeLessThan(1_000);
+    }
+    for (const peer of slow) peer.close();
   });
 
   test.each([

@@ -1,0 +1,153 @@
+/** Who may ask, who may read, and what links in the agent's folders lead to. */
+import { chmod, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createHosts, type Hosts } from '../kernel/hosts.ts';
+import { requires } from '../requirements.ts';
+import { type Agent, createHome, type Home, startAgent } from './agent.ts';
+import { kernelTargets } from './kernel-holds.ts';
+
+const ip = '203.0.113.7';
+const block = { command: 'add', response: 'firewall-drop', srcip: ip, timeoutSeconds: 600 };
+/** Nobody in particular. */
+const stranger = { uid: 65_534, gid: 65_534 };
+
+/** Asks for the status, as somebody else would. */
+const client = `
+  const socket = require('node:net').connect(process.argv[1]);
+  socket.on('connect', () => socket.write('{"command":"status"}\\n'));
+  socket.on('data', (data) => { console.log(JSON.parse(String(data)).ok); process.exit(0); });
+  socket.on('error', (error) => { console.log(error.code); process.exit(0); });
+`;
+
+requires(
+  'root',
+  'namespaces',
+  'ip',
+  'nft',
+)('privilege', () => {
+  let hosts: Hosts;
+  let home: Home;
+  let agent: Agent | undefined;
+
+  beforeAll(async () => {
+    hosts = await createHosts();
+  });
+  afterAll(() => hosts?.close());
+  beforeEach(async () => {
+    home = await createHome(hosts.endpoint);
+  });
+  afterEach(async () => {
+    await agent?.end();
+    agent = undefined;
+    await hosts.exec(['nft', 'flush', 'ruleset']);
+    await home.remove();
+  });
+
+  const results = () => join(dirname(home.managerLog), 'ar-exec-results.json');
+
+  test('whoever is in the group may ask, and nobody else', async () => {
+    const [, name = '', gid = ''] =
+      /^([^:]+):[^:]*:([1-9]\d*):/m.exec(await readFile('/etc/group', 'utf8')) ?? [];
+    const ours = await createHome(hosts.endpoint, `<socket_group>${name}</socket_group>`);
+    await chmod(ours.folder, 0o711);
+    agent = await startAgent(ours);
+    const ask = async (as: { uid: number; gid: number }): Promise<string> =>
+      (await execa(process.execPath, ['-e', client, ours.socket], { ...as, cwd: '/' })).stdout;
+    expect(await ask({ ...stranger, gid: Number(gid) })).toBe('true');
+    expect(await ask(stranger)).toBe('EACCES');
+    expect(await ask({ uid: 0, gid: 0 })).toBe('true');
+    expect(await agent.end()).toBe(0);
+    agent = undefined;
+    await ours.remove();
+  });
+
+  test('whatever the umask is, nothing can be written by others, and the journal read by nobody', async () => {
+    const careless = { ...home, before: ['sh', '-c', 'umask 0; exec "$@"', 'sh'] };
+    agent = await startAgent(careless);
+    for (const response of ['firewall-drop', 'host-deny', 'ip-customblock']) {
+      expect(await agent.ask({ ...block, response })).toMatchObject({ ok: true });
+    }
+    await expect.poll(() => stat(results()).catch(() => undefined)).toBeDefined();
+    const modes = new Map<string, number>();
+    for (const one of await readdir(home.folder, { recursive: true, withFileTypes: true })) {
+      const path = join(one.parentPath, one.name);
+      modes.set(path.slice(home.folder.length + 1), (await stat(path)).mode & 0o777);
+    }
+    const loose = [...modes].filter(([, mode]) => (mode & 0o022) !== 0);
+    expect(loose).toEqual([]);
+    expect(modes.get('state')).toBe(0o700);
+    const journal = [...modes].filter(([path]) => path.startsWith('state/'));
+    expect(journal.length).toBeGreaterThan(0);
+    expect(journal.filter(([, mode]) => (mode & 0o077) !== 0)).toEqual([]);
+    expect(modes.get('ar-exec.sock')).toBe(0o600);
+    expect((modes.get('logs/active-responses.log') ?? 0) & 0o007).toBe(0);
+  });
+
+  test('a state folder that others can write to is not used', async () => {
+    await chmod(home.state, 0o777);
+    const { status, stderr } = await home.run(['run']);
+    expect(stderr).toContain('others can write there');
+    expect(status).toBe(7);
+  });
+
+  test('a link in the place of the socket is not followed', async () => {
+    const precious = join(home.folder, 'precious');
+    await writeFile(precious, 'precious');
+    await symlink(precious, home.socket);
+    const { stderr } = await home.run(['run']);
+    expect(stderr).toContain('[socket-unusable]');
+    expect(await readFile(precious, 'utf8')).toBe('precious');
+  });
+
+  describe.each([
+    ['a symbolic link', (to: string, from: string) => symlink(to, from)],
+    ['a hard link', (to: string, from: string) => link(to, from)],
+    ['a pipe', (_: string, from: string) => execa('mkfifo', [from])],
+  ])('%s', (_, plant) => {
+    const plantAt = async (path: string): Promise<string> => {
+      const precious = join(home.folder, 'precious');
+      await writeFile(precious, 'precious', { mode: 0o600 });
+      await mkdir(dirname(path), { recursive: true });
+      await plant(precious, path);
+      return precious;
+    };
+
+    test('in the place of active-responses.log or the results is not written to', async () => {
+      const precious = await plantAt(home.managerLog);
+      await plant(precious, results());
+      agent = await startAgent(home);
+      const alert = { rule: { id: '1' }, data: { srcip: ip } };
+      const message = {
+        version: 1,
+        origin: { name: 'n', module: 'm' },
+        command: 'firewall-drop600',
+        parameters: { extra_args: [], alert },
+      };
+      expect(await agent.ask(message)).toMatchObject({ ok: true });
+      expect(await kernelTargets(hosts)).toEqual([ip]);
+      await agent.logged('a log cannot be written');
+      expect(await agent.end()).toBe(0);
+      agent = undefined;
+      expect(await readFile(precious, 'utf8')).toBe('precious');
+    });
+
+    test('in the place of a file of the block folder leads nowhere', async () => {
+      const precious = await plantAt(join(home.folder, 'ipblock', ip));
+      agent = await startAgent(home);
+      await agent.ask({ ...block, response: 'ip-customblock' });
+      await agent.ask({ command: 'delete', response: 'ip-customblock', srcip: ip });
+      expect(await readFile(precious, 'utf8')).toBe('precious');
+      expect((await stat(precious)).mode & 0o777).toBe(0o600);
+    });
+
+    test('beside hosts.deny, under the names that it could be rewritten by, leads nowhere', async () => {
+      const precious = await plantAt(`${home.hostsDeny}.tmp`);
+      agent = await startAgent(home);
+      expect(await agent.ask({ ...block, response: 'host-deny' })).toMatchObject({ ok: true });
+      expect(await readFile(home.hostsDeny, 'utf8')).toContain(ip);
+      expect(await readFile(precious, 'utf8')).toBe('precious');
+    });
+  });
+});
