@@ -29,8 +29,10 @@ export function isUnix(system: System): system is Unix {
 
 /**
  * The longest path of a Unix socket, in bytes. sun_path has room for 108 with the closing NUL on Linux
- * (unix(7)), and for 104 on the BSDs and macOS (unix(4), sys/un.h).
+ * (unix(7)), and for 104 on the BSDs and macOS (unix(4), sys/un.h). The name of a pipe of Windows has at
+ * most 256 characters (CreateNamedPipe).
  */
 export function longestSocketPath(system: System): number {
+  if (system === 'win32') return 256;
   return system === 'linux' ? 107 : 103;
 }

@@ -31,6 +31,11 @@ interface Places {
   readonly run: string;
   readonly managerHome: string;
   readonly blockFolder?: string;
+  /** Where it is not in a folder of `run`. */
+  readonly socket?: string;
+  /** In the manager's home. */
+  readonly managerLogs?: string;
+  readonly logs?: string;
 }
 
 /** hier(7) of each BSD; on macOS only /Library and /var can be written to, and `/` cannot. */
@@ -54,13 +59,21 @@ const places: Readonly<Record<System, Places>> = {
     blockFolder: '/Library/Application Support/ar-exec/ipblock',
   },
   win32: {
-    settings: 'C:/ProgramData/ar-exec',
-    state: 'C:/ProgramData/ar-exec/state',
+    settings: `${programData()}/ar-exec`,
+    state: `${programData()}/ar-exec/state`,
     run: '//./pipe',
+    socket: '\\\\.\\pipe\\ar-exec',
     managerHome: 'C:/Program Files (x86)/ossec-agent',
-    blockFolder: 'C:/ProgramData/ar-exec/ipblock',
+    managerLogs: 'active-response',
+    blockFolder: `${programData()}/ar-exec/ipblock`,
+    logs: `${programData()}/ar-exec/logs`,
   },
 };
+
+/** Windows names it; with slashes, which it takes as well. */
+function programData(): string {
+  return (process.env['ProgramData'] ?? 'C:/ProgramData').replaceAll('\\', '/');
+}
 
 /** Where pkgsrc keeps configurations; it counts where it is. */
 const pkgsrcSettings = '/usr/pkg/etc/ar-exec';
@@ -81,16 +94,16 @@ export function defaultPaths(
   exists: (path: string) => boolean = existsSync,
 ): DefaultPaths {
   const system = currentSystem(platform);
-  const { state, run, managerHome } = places[system];
+  const { state, run, managerHome, logs = '/var/log/ar-exec' } = places[system];
   const settings =
     system === 'netbsd' && exists(pkgsrcSettings) ? pkgsrcSettings : places[system].settings;
-  const managerLogs = `${managerHome}/logs`;
+  const managerLogs = `${managerHome}/${places[system].managerLogs ?? 'logs'}`;
   const managerScripts = `${managerHome}/active-response/bin`;
-  const logFolder = exists(managerLogs) ? managerLogs : '/var/log/ar-exec';
+  const logFolder = exists(managerLogs) ? managerLogs : logs;
   return {
     configFile: `${settings}/ar-exec.conf`,
     stateFolder: state,
-    socket: `${run}/ar-exec/ar-exec.sock`,
+    socket: places[system].socket ?? `${run}/ar-exec/ar-exec.sock`,
     activeResponsesLog: `${logFolder}/active-responses.log`,
     scriptsFolder: exists(managerScripts) ? managerScripts : `${settings}/responses`,
   };

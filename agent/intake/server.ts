@@ -11,11 +11,14 @@ import {
   type Parse,
 } from './connection.ts';
 import { createLineParser, type LineFrame, type Partial } from './line-parser.ts';
+import { pipeName } from './pipe.ts';
 
 export interface ServerOptions {
   readonly path: string;
   /** What the system takes; a longer one would be cut. */
   readonly longestPathBytes: number;
+  /** Where there are no such sockets it is a named pipe, and this keeps it to those who may use it. */
+  readonly restrict?: (path: string) => void;
   /** The group that may use the socket besides its owner; absent = the owner alone. */
   readonly groupId?: number;
   readonly connections: number;
@@ -56,10 +59,12 @@ export async function listen(options: ServerOptions): Promise<SocketServer> {
   if (Buffer.byteLength(path) > longestPathBytes) {
     throw unusable(path, `the path is longer than ${longestPathBytes} bytes`);
   }
-  await makeFolder(path);
+  if (options.restrict === undefined) await makeFolder(path);
+  else if (pipeName(path) === undefined) throw unusable(path, 'a pipe is named \\\\.\\pipe\\NAME');
   const open = new Map<Socket, Connection>();
   const server = makeServer(options, open);
   await start(server, options);
+  restrict(server, options);
   if (options.groupId !== undefined) {
     await chown(options.path, -1, options.groupId);
     await chmod(options.path, 0o660);
@@ -73,9 +78,19 @@ export async function listen(options: ServerOptions): Promise<SocketServer> {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       server.stop();
-      await unlink(options.path).catch(() => {});
+      if (options.restrict === undefined) await unlink(options.path).catch(() => {});
     },
   };
+}
+
+/** A pipe that cannot be kept to those who may use it is not left open. */
+function restrict(server: Server, { path, restrict: apply }: ServerOptions): void {
+  try {
+    apply?.(path);
+  } catch (error) {
+    server.stop();
+    throw unusable(path, error instanceof Error ? error.message : String(error), error);
+  }
 }
 
 function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Server {
@@ -84,8 +99,9 @@ function makeServer(options: ServerOptions, open: Map<Socket, Connection>): Serv
   ipc.config.parser = createLineParser(options.messageBytes);
   ipc.config.maxConnections = options.connections + refusedAtATime;
   // A socket that nobody listens on is left over from a crash; the journal's lock says so.
-  ipc.config.unlink = true;
-  ipc.serve(options.path, () => {});
+  ipc.config.unlink = options.restrict === undefined;
+  // node-ipc puts the rest of a pipe's name in front of it.
+  ipc.serve(pipeName(options.path) ?? options.path, () => {});
   const { server } = ipc;
 
   let lookedInVainAt = Number.NEGATIVE_INFINITY;

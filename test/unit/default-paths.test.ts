@@ -42,7 +42,8 @@ describe.each(names)('%s', (system) => {
   test("uses a manager's folders where there are such", () => {
     const home = pathSettings(system).managerHome;
     const paths = defaultPaths(system, (path) => path.startsWith(`${home}/`));
-    expect(paths.activeResponsesLog).toBe(`${home}/logs/active-responses.log`);
+    const logs = system === 'win32' ? 'active-response' : 'logs';
+    expect(paths.activeResponsesLog).toBe(`${home}/${logs}/active-responses.log`);
     expect(paths.scriptsFolder).toBe(`${home}/active-response/bin`);
   });
 

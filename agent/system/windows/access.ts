@@ -1,0 +1,156 @@
+/** Access lists of folders, files and pipes: read and set without a tool, whose answers are localised. */
+import { win32 } from 'node:path';
+import { withFfi } from '../ffi.ts';
+import { library, NativeFailure, once, type Pointer, readWide, room, wide } from './native.ts';
+import { ownSid } from './tokens.ts';
+import { foreignWriters } from './writers.ts';
+
+/** SE_FILE_OBJECT, SE_KERNEL_OBJECT. */
+const kind = { file: 1, kernel: 6 } as const;
+/** OWNER_ and DACL_SECURITY_INFORMATION; with PROTECTED_DACL nothing is inherited from above. */
+const part = { owner: 0x1, list: 0x4, protected: 0x8000_0000 } as const;
+const revision = 1;
+const open = { readControl: 0x2_0000, writeList: 0x4_0000, share: 0x7, existing: 3 } as const;
+const invalid = 0xffff_ffff_ffff_ffffn;
+
+/** SYSTEM, Administrators, and who made it: an agent that is no administrator must reach its own. */
+export const folderList = 'D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)';
+/** Those who may ask the agent. Nobody else can even look. */
+export const pipeList = 'D:P(A;;FA;;;SY)(A;;FA;;;BA)';
+
+const calls = once(() =>
+  withFfi((ffi) => {
+    const security = ffi.dlopen(library('advapi32.dll'), {
+      GetNamedSecurityInfoW: {
+        arguments: [
+          'buffer',
+          'int32',
+          'uint32',
+          'pointer',
+          'pointer',
+          'pointer',
+          'pointer',
+          'buffer',
+        ],
+        return: 'uint32',
+      },
+      SetSecurityInfo: {
+        arguments: ['pointer', 'int32', 'uint32', 'pointer', 'pointer', 'pointer', 'pointer'],
+        return: 'uint32',
+      },
+      ConvertSecurityDescriptorToStringSecurityDescriptorW: {
+        arguments: ['pointer', 'uint32', 'uint32', 'buffer', 'pointer'],
+        return: 'int32',
+      },
+      ConvertStringSecurityDescriptorToSecurityDescriptorW: {
+        arguments: ['buffer', 'uint32', 'buffer', 'pointer'],
+        return: 'int32',
+      },
+      GetSecurityDescriptorDacl: {
+        arguments: ['pointer', 'buffer', 'buffer', 'buffer'],
+        return: 'int32',
+      },
+    });
+    const kernel = ffi.dlopen(library('kernel32.dll'), {
+      CreateDirectoryW: { arguments: ['buffer', 'buffer'], return: 'int32' },
+      CreateFileW: {
+        arguments: ['buffer', 'uint32', 'uint32', 'pointer', 'uint32', 'uint32', 'pointer'],
+        return: 'pointer',
+      },
+      CloseHandle: { arguments: ['pointer'], return: 'int32' },
+      LocalFree: { arguments: ['pointer'], return: 'pointer' },
+    });
+    return { ...security.functions, ...kernel.functions };
+  }),
+);
+
+/** The owner and the access list of a file or a folder, as SDDL. Throws a NativeFailure. */
+export function accessOf(path: string): string {
+  const found = room();
+  const name = wide(win32.toNamespacedPath(win32.resolve(path)));
+  const wanted = part.owner | part.list;
+  const { GetNamedSecurityInfoW, LocalFree } = calls();
+  const failure = GetNamedSecurityInfoW(name, kind.file, wanted, 0n, 0n, 0n, 0n, found);
+  if (failure !== 0) throw new NativeFailure('GetNamedSecurityInfo', failure);
+  const descriptor = found.readBigUInt64LE();
+  try {
+    return textOf(descriptor);
+  } finally {
+    LocalFree(descriptor);
+  }
+}
+
+/** Who can change it besides SYSTEM, Administrators and this process's own account. */
+export function writersOf(path: string): readonly string[] {
+  return foreignWriters(accessOf(path), ownSid());
+}
+
+/** Makes a folder that is closed to others from its first moment. What is there already is left alone. */
+export function makeClosedFolder(path: string): void {
+  withDescriptor(folderList, (descriptor) => {
+    // SECURITY_ATTRIBUTES: its length, the descriptor, and whether programs inherit the handle.
+    const attributes = room(24);
+    attributes.writeUInt32LE(attributes.length, 0);
+    attributes.writeBigUInt64LE(descriptor, 8);
+    calls().CreateDirectoryW(wide(win32.toNamespacedPath(win32.resolve(path))), attributes);
+  });
+}
+
+/**
+ * Keeps a pipe that this process listens on to SYSTEM and Administrators. All instances of a pipe have one
+ * access list. Node lets Windows set it when it is made: then everybody may open it for reading, and read
+ * nothing, as long as this has not been done.
+ */
+export function restrictPipe(path: string): void {
+  const { CreateFileW, CloseHandle } = calls();
+  const rights = open.readControl | open.writeList;
+  const handle = CreateFileW(wide(path), rights, open.share, 0n, open.existing, 0, 0n);
+  if (handle === invalid) throw new Error(`${path} cannot be opened to set who may use it`);
+  try {
+    setList(handle);
+  } finally {
+    CloseHandle(handle);
+  }
+}
+
+function setList(handle: Pointer): void {
+  withDescriptor(pipeList, (descriptor) => {
+    const [present, list, usual] = [room(4), room(), room(4)];
+    calls().GetSecurityDescriptorDacl(descriptor, present, list, usual);
+    const failure = calls().SetSecurityInfo(
+      handle,
+      kind.kernel,
+      (part.list | part.protected) >>> 0,
+      ...([0n, 0n] as const),
+      list.readBigUInt64LE(),
+      0n,
+    );
+    if (failure !== 0) throw new NativeFailure('SetSecurityInfo', failure);
+  });
+}
+
+function withDescriptor(sddl: string, use: (descriptor: Pointer) => void): void {
+  const made = room();
+  const convert = calls().ConvertStringSecurityDescriptorToSecurityDescriptorW;
+  if (convert(wide(sddl), revision, made, 0n) === 0) throw new Error(`not an access list: ${sddl}`);
+  const descriptor = made.readBigUInt64LE();
+  try {
+    use(descriptor);
+  } finally {
+    calls().LocalFree(descriptor);
+  }
+}
+
+function textOf(descriptor: Pointer): string {
+  const made = room();
+  const convert = calls().ConvertSecurityDescriptorToStringSecurityDescriptorW;
+  if (convert(descriptor, revision, part.owner | part.list, made, 0n) === 0) {
+    throw new Error('an access list cannot be read');
+  }
+  const text = made.readBigUInt64LE();
+  try {
+    return readWide(text);
+  } finally {
+    calls().LocalFree(text);
+  }
+}
