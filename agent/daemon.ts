@@ -27,6 +27,7 @@ import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { groupId, prepareStateFolder } from './system/folders.ts';
 import { createRunner } from './system/runner.ts';
+import { restrictPipe } from './system/windows/access.ts';
 import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
@@ -88,7 +89,7 @@ export async function startAgent(
   try {
     const passed = takePassedDatagramSockets();
     await refuseSecondAgent(socket);
-    await prepareStateFolder(state);
+    await prepareStateFolder(state, currentSystem());
     const logs = openLogs(config, log, (file, error) =>
       log.error({ file, err: String(error) }, 'a log cannot be written'),
     );
@@ -198,6 +199,7 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
     path,
     longestPathBytes: longestSocketPath(system),
     ...(gid === undefined ? {} : { groupId: gid }),
+    ...(system === 'win32' ? { restrict: restrictPipe } : {}),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,
     requestsPerSecond: config.limits.requestsPerSecond,

@@ -1,7 +1,8 @@
 /** The agent's work without an agent: for `--direct`, `--dry-run` and the commands on the journal. */
 
+import { devNull } from 'node:os';
 import { type Composed, compose } from '../compose.ts';
-import { defaultPaths } from '../config/default-paths.ts';
+import { currentSystem, defaultPaths } from '../config/default-paths.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Reporter } from '../desk/desk.ts';
 import { openArConf } from '../execd/ar-conf.ts';
@@ -48,8 +49,8 @@ export async function withStages<Answer>(
   const { config } = await load(flags);
   const paths = defaultPaths();
   const state = flags.state ?? paths.stateFolder;
-  await prepareStateFolder(state);
-  const log = createLog('warn', config.logFile ?? '/dev/null');
+  await prepareStateFolder(state, currentSystem());
+  const log = createLog('warn', config.logFile ?? devNull);
   const logs = openLogs(config, log, (file, error) =>
     remark(`${file} cannot be written: ${String(error)}`),
   );
@@ -97,7 +98,7 @@ async function accept(composed: Composed, request: object): Promise<object> {
 
 /** The names by which managers ask, as the agent has them. */
 async function commandsOf(composed: Composed): Promise<Commands> {
-  const arConf = await openArConf(composed, createLog('error', '/dev/null'));
+  const arConf = await openArConf(composed, createLog('error', devNull));
   const { commands: definitions, repeatedOffenderSeconds } = composed.settled().config;
   return createCommands(() => ({ arConf: arConf.lines(), definitions, repeatedOffenderSeconds }));
 }

@@ -1,4 +1,5 @@
 import type { CommandModule } from 'yargs';
+import { currentSystem } from '../config/default-paths.ts';
 import type { Agent } from '../daemon.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 
@@ -27,10 +28,13 @@ export const runCommand: CommandModule<object, RunFlags> = {
     const stopAsked = new Promise<void>((resolve) => {
       process.once('SIGTERM', () => resolve());
       process.once('SIGINT', () => resolve());
+      // Ctrl+Break. That the window is closed comes as SIGHUP there, and ten seconds later Windows ends us.
+      process.once('SIGBREAK', () => resolve());
+      if (currentSystem() === 'win32') process.once('SIGHUP', () => resolve());
     });
     let agent: Agent | undefined;
     // Who closed the terminal or rotates logs did not ask the agent to stop.
-    process.on('SIGHUP', () => void agent?.hangUp());
+    if (currentSystem() !== 'win32') process.on('SIGHUP', () => void agent?.hangUp());
     agent = await startAgent(placesOf(flags));
     await stopAsked;
     await agent.stop();

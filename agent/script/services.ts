@@ -6,7 +6,7 @@ import { unknownResponse } from '../policy/decide.ts';
 import { type ResponseDefinition, responses } from '../policy/responses.ts';
 import { endLeftovers } from '../system/leftovers.ts';
 import { createScriptRunner, type ScriptRunner } from '../system/run-script.ts';
-import { toolFolders } from '../system/runner.ts';
+import { toolFolders } from '../system/tool-place.ts';
 import type { Request } from '../words.ts';
 import type { ScriptServices } from './bench.ts';
 import { createScripts, type Scripts } from './find.ts';

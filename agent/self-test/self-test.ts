@@ -16,8 +16,9 @@ import { findResponse, responses } from '../policy/responses.ts';
 import { knownNames } from '../settle/known-names.ts';
 import { type Probed, settle } from '../settle/settle.ts';
 import { createBus } from '../system/dbus/bus.ts';
-import { createRunner, toolFolders } from '../system/runner.ts';
+import { createRunner } from '../system/runner.ts';
 import { openTalk } from '../system/talk.ts';
+import { toolFolders } from '../system/tool-place.ts';
 import { samples, type Trial, type Trying, tryDriver } from './try-driver.ts';
 
 /** Where a self-test takes place. */

@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
 import { ArError } from '../errors.ts';
 
 /** Makes the folder of the journal, or checks it: nobody but us may look into it or write there. */
-export async function prepareStateFolder(folder: string): Promise<void> {
+export async function prepareStateFolder(folder: string, system: System): Promise<void> {
   try {
+    if (system === 'win32') return await prepareOnWindows(resolve(folder));
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const found = await stat(folder);
     if (!found.isDirectory()) throw unusable(folder, 'it is not a folder');
@@ -18,6 +21,31 @@ export async function prepareStateFolder(folder: string): Promise<void> {
     if (error instanceof ArError) throw error;
     throw unusable(folder, error instanceof Error ? error.message : String(error), error);
   }
+}
+
+/**
+ * What is made under %ProgramData% inherits that every account may add files to it, so each folder that is
+ * missing is made with an access list of its own, and one that is there is judged by its list.
+ */
+async function prepareOnWindows(folder: string): Promise<void> {
+  const { makeClosedFolder } = await import('./windows/access.ts');
+  const { readAccess, whyUntrusted } = await import('./windows/acl.ts');
+  const missing: string[] = [];
+  for (let path = folder; !existsSync(path) && dirname(path) !== path; path = dirname(path)) {
+    missing.unshift(path);
+  }
+  for (const path of missing) makeClosedFolder(path);
+  if (!(await stat(folder)).isDirectory()) throw unusable(folder, 'it is not a folder');
+  const { owner, entries } = readAccess(folder);
+  // What counts for the files in it alone is as bad.
+  const all = entries?.map((entry) => ({ ...entry, inheritOnly: false }));
+  const wrong = whyUntrusted({ owner, entries: all }, ['content', 'place']);
+  if (wrong === undefined) return;
+  throw new ArError(
+    'state-unusable',
+    `cannot keep the journal in ${folder}: it ${wrong}`,
+    'Delete it, so that it is made anew, or let SYSTEM and Administrators alone write there (icacls).',
+  );
 }
 
 /**

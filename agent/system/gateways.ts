@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { CommandStep, Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
+import { windowsGateways } from './windows/gateways.ts';
 
 /** The addresses of the default gateways, of both families. */
 export type Gateways = () => Promise<readonly string[]>;
@@ -9,7 +10,8 @@ export type Gateways = () => Promise<readonly string[]>;
 const deadlineMs = 2_000;
 
 export function createGateways(system: System, run: Runner): Gateways {
-  return system === 'linux' ? linuxGateways : askedGateways(run);
+  if (system === 'linux') return linuxGateways;
+  return system === 'win32' ? windowsGateways : askedGateways(run);
 }
 
 export const linuxGateways: Gateways = async () => [...(await gateways4()), ...(await gateways6())];

@@ -1,3 +1,4 @@
+import { getServers } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -67,11 +68,18 @@ async function gatewaysOf(gateways: Gateways): Promise<Essential[]> {
   return found.flatMap((address) => essential(address, 'the default gateway'));
 }
 
+/** Where there are no such files, Node tells what Windows says of its interfaces. */
 async function resolvers(): Promise<Essential[]> {
+  const asked = getServers().flatMap((server) => {
+    // `192.0.2.1:5353`, `[2001:db8::1]:5353` where the port is another one than 53.
+    const address = isIP(server) === 0 ? server.replace(/^\[?(.*?)\]?:\d+$/, '$1') : server;
+    return essential(address, 'a resolver of this machine');
+  });
   const texts = await Promise.all(resolverFiles.map(readOrEmpty));
-  return texts
+  const listed = texts
     .flatMap((text) => [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)])
     .flatMap(([, address]) => essential(address ?? '', 'a resolver of this machine'));
+  return listed.length > 0 ? listed : asked;
 }
 
 /**

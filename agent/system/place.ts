@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { access, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -13,13 +13,11 @@ export async function lookAtPlace(path: string) {
   try {
     const found = await stat(path);
     const kind = found.isDirectory() ? 'folder' : found.isFile() ? 'file' : 'other';
-    const { uid, mode } = found;
     const writable = await isWritable(path);
     return {
       path,
       kind,
-      uid,
-      mode: mode & 0o7777,
+      ...ownership(found),
       writable,
       ...(await fileSystemOf(path)),
     } as const;
@@ -33,6 +31,11 @@ export async function lookAtPlace(path: string) {
 /** What is in a folder; nothing where it cannot be read. */
 export async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => []);
+}
+
+/** Windows has neither; Node makes up a mode there. */
+function ownership({ uid, mode }: Stats): { readonly uid?: number; readonly mode?: number } {
+  return process.getuid === undefined ? {} : { uid, mode: mode & 0o7777 };
 }
 
 /** True also of nobody's word: `access` knows a file system that is mounted read-only, for root too. */

@@ -1,11 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { CommandStep, StepResult } from '../../platform/step.ts';
 import { checkExecutable } from './check-executable.ts';
-import { type Child, startChild } from './child.ts';
+import { type Child, startChild, type ToolPlace } from './child.ts';
 import { createStandby } from './standby.ts';
+import { toolPlace } from './tool-place.ts';
 import type { OwnWork } from './watch/own-work.ts';
+import { endTree } from './windows/end-tree.ts';
 
 const defaultDeadlineMs = 20_000;
 const stderrLimitCharacters = 2_000;
@@ -13,9 +15,9 @@ const stderrLimitCharacters = 2_000;
 const pipeGraceMs = 500;
 
 /**
- * Makes the function that runs commands: no shell, an empty environment but for PATH and LC_ALL, the
- * root folder as working directory, and a process group of its own that is killed as a whole when the
- * deadline passes.
+ * Makes the function that runs commands: no shell, an environment of a few words, a working directory that
+ * nobody else writes to, and a process group of its own that is killed as a whole when the deadline
+ * passes; on Windows, the tool and all that it started.
  *
  * `folders` are the only places where tools are looked for; `started` is told of each process.
  */
@@ -23,16 +25,16 @@ export function createCommandRunner(
   folders: readonly string[],
   started: OwnWork['started'] = () => {},
 ): (step: CommandStep) => Promise<StepResult> {
+  const place = toolPlace(folders);
   const found = new Map<string, string>();
   const standby = createStandby();
-  const environment = { PATH: folders.join(delimiter), LC_ALL: 'C' };
 
   return async (step) => {
-    const located = await locate(step.tool, folders, found);
+    const located = await locate(step.tool, place, found);
     if (typeof located !== 'string') return located;
     const file = located;
     const begin = (): Child => {
-      const child = startChild(file, step, environment);
+      const child = startChild(file, step, place);
       started(child.pid, child);
       return child;
     };
@@ -41,7 +43,7 @@ export function createCommandRunner(
     // A tool that ended without reading has a result that says so.
     child.stdin.on('error', () => {});
     child.stdin.end(step.stdin ?? '');
-    const result = await withDeadline(child, step);
+    const result = await withDeadline(child, step, place.groups ? killGroup : endTree);
     if (step.standby === true) standby.prepare(key, begin);
     return result;
   };
@@ -50,18 +52,18 @@ export function createCommandRunner(
 /** The file of a tool, or why there is none that may be run. */
 async function locate(
   tool: string,
-  folders: readonly string[],
+  { folders, ending }: ToolPlace,
   found: Map<string, string>,
 ): Promise<string | StepResult> {
   // Looked at each time: only the folders above are known to be root's for ever.
-  if (tool.startsWith('/')) {
+  if (isAbsolute(tool)) {
     const checked = await checkExecutable({ kind: 'check-executable', path: tool });
     return checked.failure === undefined ? checked.stdout : checked;
   }
   const known = found.get(tool);
   if (known !== undefined) return known;
   for (const folder of folders) {
-    const file = join(folder, tool);
+    const file = join(folder, tool.endsWith(ending) ? tool : tool + ending);
     const usable = await access(file, constants.X_OK).then(
       () => true,
       () => false,
@@ -75,7 +77,11 @@ async function locate(
   return { failure: 'missing', stdout: '', stderr };
 }
 
-async function withDeadline(child: Child, step: CommandStep): Promise<StepResult> {
+async function withDeadline(
+  child: Child,
+  step: CommandStep,
+  end: (pid: number) => void,
+): Promise<StepResult> {
   const { deadlineMs = defaultDeadlineMs, leavesDaemons = false } = step;
   let killed = false;
   let grace: NodeJS.Timeout | undefined;
@@ -85,7 +91,7 @@ async function withDeadline(child: Child, step: CommandStep): Promise<StepResult
   });
   const deadline = setTimeout(() => {
     killed = true;
-    killGroup(child.pid);
+    if (child.pid !== undefined) end(child.pid);
     // A process that left the group can hold the pipes open for ever.
     grace = setTimeout(() => {
       child.stdout.destroy();
@@ -125,8 +131,7 @@ async function withoutPipes(child: Child): Promise<StepResult> {
   return { failure: 'signal', stdout: '', stderr: said.stderr || `ended by ${signal}` };
 }
 
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
+function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {

@@ -14,21 +14,12 @@ import { runPfReference } from './pf-reference.ts';
 import { runQuarantine } from './quarantine/run-quarantine.ts';
 import { readProgram } from './read-program.ts';
 import { createCommandRunner } from './run-command.ts';
+import { toolFolders } from './tool-place.ts';
 import { createOwnWork, type OwnWork } from './watch/own-work.ts';
 import { readWindowsGroups } from './windows/account-keeper.ts';
 import { endWindowsProcess } from './windows/end-process.ts';
 import { tryNativeCalls } from './windows/processes.ts';
 import { restartService } from './windows/restart-service.ts';
-
-/** Where system tools live; the caller's PATH is never asked. */
-export const toolFolders = [
-  '/usr/sbin',
-  '/usr/bin',
-  '/sbin',
-  '/bin',
-  '/usr/local/sbin',
-  '/usr/local/bin',
-] as const;
 
 /** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
 export function createRunner(

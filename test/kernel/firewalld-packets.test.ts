@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Carrier, createCarrier } from '../../agent/engine/carry-out.ts';
-import { createRunner, toolFolders } from '../../agent/system/runner.ts';
+import { createRunner } from '../../agent/system/runner.ts';
+import { toolFolders } from '../../agent/system/tool-place.ts';
 import { firewalld } from '../../platform/linux/firewalld.ts';
 import { effects, targets } from '../contract/driver-contract.ts';
 import { requires } from '../requirements.ts';

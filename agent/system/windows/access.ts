@@ -1,14 +1,12 @@
-/** Access lists of folders, files and pipes: read and set without a tool, whose answers are localised. */
+/** Access lists that the agent itself sets: of its folder and of its pipe. What is there already, acl.ts reads. */
 import { win32 } from 'node:path';
 import { withFfi } from '../ffi.ts';
-import { library, NativeFailure, once, type Pointer, readWide, room, wide } from './native.ts';
-import { ownSid } from './tokens.ts';
-import { foreignWriters } from './writers.ts';
+import { library, NativeFailure, once, type Pointer, room, wide } from './native.ts';
 
-/** SE_FILE_OBJECT, SE_KERNEL_OBJECT. */
-const kind = { file: 1, kernel: 6 } as const;
-/** OWNER_ and DACL_SECURITY_INFORMATION; with PROTECTED_DACL nothing is inherited from above. */
-const part = { owner: 0x1, list: 0x4, protected: 0x8000_0000 } as const;
+/** SE_KERNEL_OBJECT. */
+const kernelObject = 6;
+/** DACL_SECURITY_INFORMATION, and PROTECTED_DACL: nothing is inherited from above. */
+const part = { list: 0x4, protected: 0x8000_0000 } as const;
 const revision = 1;
 const open = { readControl: 0x2_0000, writeList: 0x4_0000, share: 0x7, existing: 3 } as const;
 const invalid = 0xffff_ffff_ffff_ffffn;
@@ -21,26 +19,9 @@ export const pipeList = 'D:P(A;;FA;;;SY)(A;;FA;;;BA)';
 const calls = once(() =>
   withFfi((ffi) => {
     const security = ffi.dlopen(library('advapi32.dll'), {
-      GetNamedSecurityInfoW: {
-        arguments: [
-          'buffer',
-          'int32',
-          'uint32',
-          'pointer',
-          'pointer',
-          'pointer',
-          'pointer',
-          'buffer',
-        ],
-        return: 'uint32',
-      },
       SetSecurityInfo: {
         arguments: ['pointer', 'int32', 'uint32', 'pointer', 'pointer', 'pointer', 'pointer'],
         return: 'uint32',
-      },
-      ConvertSecurityDescriptorToStringSecurityDescriptorW: {
-        arguments: ['pointer', 'uint32', 'uint32', 'buffer', 'pointer'],
-        return: 'int32',
       },
       ConvertStringSecurityDescriptorToSecurityDescriptorW: {
         arguments: ['buffer', 'uint32', 'buffer', 'pointer'],
@@ -63,27 +44,6 @@ const calls = once(() =>
     return { ...security.functions, ...kernel.functions };
   }),
 );
-
-/** The owner and the access list of a file or a folder, as SDDL. Throws a NativeFailure. */
-export function accessOf(path: string): string {
-  const found = room();
-  const name = wide(win32.toNamespacedPath(win32.resolve(path)));
-  const wanted = part.owner | part.list;
-  const { GetNamedSecurityInfoW, LocalFree } = calls();
-  const failure = GetNamedSecurityInfoW(name, kind.file, wanted, 0n, 0n, 0n, 0n, found);
-  if (failure !== 0) throw new NativeFailure('GetNamedSecurityInfo', failure);
-  const descriptor = found.readBigUInt64LE();
-  try {
-    return textOf(descriptor);
-  } finally {
-    LocalFree(descriptor);
-  }
-}
-
-/** Who can change it besides SYSTEM, Administrators and this process's own account. */
-export function writersOf(path: string): readonly string[] {
-  return foreignWriters(accessOf(path), ownSid());
-}
 
 /** Makes a folder that is closed to others from its first moment. What is there already is left alone. */
 export function makeClosedFolder(path: string): void {
@@ -119,7 +79,7 @@ function setList(handle: Pointer): void {
     calls().GetSecurityDescriptorDacl(descriptor, present, list, usual);
     const failure = calls().SetSecurityInfo(
       handle,
-      kind.kernel,
+      kernelObject,
       (part.list | part.protected) >>> 0,
       ...([0n, 0n] as const),
       list.readBigUInt64LE(),
@@ -138,19 +98,5 @@ function withDescriptor(sddl: string, use: (descriptor: Pointer) => void): void 
     use(descriptor);
   } finally {
     calls().LocalFree(descriptor);
-  }
-}
-
-function textOf(descriptor: Pointer): string {
-  const made = room();
-  const convert = calls().ConvertSecurityDescriptorToStringSecurityDescriptorW;
-  if (convert(descriptor, revision, part.owner | part.list, made, 0n) === 0) {
-    throw new Error('an access list cannot be read');
-  }
-  const text = made.readBigUInt64LE();
-  try {
-    return readWide(text);
-  } finally {
-    calls().LocalFree(text);
   }
 }
