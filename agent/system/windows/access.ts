@@ -12,9 +12,9 @@ const open = { readControl: 0x2_0000, writeList: 0x4_0000, share: 0x7, existing:
 const invalid = 0xffff_ffff_ffff_ffffn;
 
 /** SYSTEM, Administrators, and who made it: an agent that is no administrator must reach its own. */
-export const folderList = 'D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)';
+const folderList = 'D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)';
 /** Those who may ask the agent. Nobody else can even look. */
-export const pipeList = 'D:P(A;;FA;;;SY)(A;;FA;;;BA)';
+const pipeList = 'D:P(A;;FA;;;SY)(A;;FA;;;BA)';
 
 const calls = once(() =>
   withFfi((ffi) => {
