@@ -25,9 +25,8 @@ import { knownNames } from './settle/known-names.ts';
 import type { Settled } from './settle/settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
-import { groupId, prepareStateFolder } from './system/folders.ts';
+import { prepareStateFolder, socketAccess } from './system/folders.ts';
 import { createRunner } from './system/runner.ts';
-import { restrictPipe } from './system/windows/access.ts';
 import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
@@ -193,13 +192,11 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
   const { path, composed, commands, execd, reload, triggered, log } = opening;
   const { config } = composed.settled();
   const system = currentSystem();
-  const gid = await groupId(config.socketGroup, system, createRunner());
   const startedAt = composed.clock.now();
   const server = await listen({
     path,
     longestPathBytes: longestSocketPath(system),
-    ...(gid === undefined ? {} : { groupId: gid }),
-    ...(system === 'win32' ? { restrict: restrictPipe } : {}),
+    ...(await socketAccess(config.socketGroup, system, createRunner())),
     connections: config.limits.connections,
     messageBytes: config.limits.messageBytes,
     requestsPerSecond: config.limits.requestsPerSecond,

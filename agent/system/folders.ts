@@ -48,6 +48,17 @@ async function prepareOnWindows(folder: string): Promise<void> {
   );
 }
 
+/** Who may use the socket besides its owner: a group; on Windows, where it is a pipe, what restricts it. */
+export async function socketAccess(
+  group: string,
+  system: System,
+  run: Runner,
+): Promise<{ readonly groupId?: number; readonly restrict?: (path: string) => void }> {
+  if (system === 'win32') return { restrict: (await import('./windows/access.ts')).restrictPipe };
+  const id = await groupId(group, system, run);
+  return id === undefined ? {} : { groupId: id };
+}
+
 /**
  * The number of a group, or undefined when there is no such group here. macOS keeps those that are made
  * there in its directory, and not in /etc/group.
