@@ -75,6 +75,7 @@ const packages = {
   attr: Array(5).fill('attr'),
   e2fsprogs: ['e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs', 'e2fsprogs-extra'],
   dash: Array(5).fill('dash'),
+  strace: Array(5).fill('strace'),
   dbusDaemon: ['dbus-daemon', 'dbus-daemon', 'dbus-1-daemon', 'dbus', 'dbus'],
   dbusSend: ['dbus-bin', 'dbus-tools', 'dbus-1-tools', 'dbus', 'dbus'],
   // What it needs to run; itself it is unpacked, see below.
@@ -111,6 +112,7 @@ const tools = {
   getfattr: packages.attr,
   chattr: packages.e2fsprogs,
   dash: packages.dash,
+  strace: packages.strace,
   nsenter: packages.utilLinux,
   setpriv: packages.utilLinux,
   'dbus-daemon': packages.dbusDaemon,

@@ -44,6 +44,7 @@ export function openFile(file: string, waitMs = 0): OpenedDatabase {
   let database: DatabaseSync | undefined;
   try {
     const log = readLog(file, existed);
+    if (existsSync(`${file}-journal`)) rollBack(file, waitMs);
     if (existed) inspect(file, waitMs);
     database = new DatabaseSync(file, { timeout: waitMs });
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
@@ -97,6 +98,16 @@ function readLog(file: string, existed: boolean): 'none' | 'whole' | 'torn' {
   if (!existed) throw damaged(file, 'the file is gone, and the log beside it is not');
   if (wal.state === 'damaged') throw damaged(file, 'the log beside it is damaged');
   return wal.state;
+}
+
+/** The power went while the file was made, before it had a log: to open it takes that back. */
+function rollBack(file: string, waitMs: number): void {
+  const database = new DatabaseSync(file, { timeout: waitMs });
+  try {
+    database.prepare('SELECT count(*) FROM sqlite_schema').get();
+  } finally {
+    database.close();
+  }
 }
 
 /**

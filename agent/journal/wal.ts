@@ -67,14 +67,13 @@ function readFrames(
   let sum = header?.sum ?? [0, 0];
   let isSound = header !== undefined;
   for (let at = headerBytes; at + step <= view.byteLength; at += step) {
-    const isOfOld = view.getUint32(at + 8) !== salts[0] || view.getUint32(at + 12) !== salts[1];
-    // A salt with a damaged bit is followed by others without.
-    if (isOfOld && !hasMore(view, at + step, step, salts)) break;
+    const strange = differingBits(view, at + 8, salts);
+    if (strange > mostDamagedBits) break;
     if (header !== undefined && isSound) {
       sum = checksum(view, at, 8, header.isLittle, sum);
       sum = checksum(view, at + frameHeaderBytes, pageSize, header.isLittle, sum);
       isSound =
-        !isOfOld && sum[0] === view.getUint32(at + 16) && sum[1] === view.getUint32(at + 20);
+        strange === 0 && sum[0] === view.getUint32(at + 16) && sum[1] === view.getUint32(at + 20);
     }
     const isCommit = view.getUint32(at + 4) !== 0;
     frames.push({ page: view.getUint32(at), start: at + frameHeaderBytes, isCommit, isSound });
@@ -82,12 +81,15 @@ function readFrames(
   return frames;
 }
 
-function hasMore(view: DataView, at: number, step: number, salts: readonly number[]): boolean {
-  return (
-    at + step <= view.byteLength &&
-    view.getUint32(at + 8) === salts[0] &&
-    view.getUint32(at + 12) === salts[1]
-  );
+/** A new generation has salts of its own, one of them drawn by lot: damage leaves more of them. */
+const mostDamagedBits = 2;
+
+function differingBits(view: DataView, at: number, salts: readonly number[]): number {
+  let count = 0;
+  for (const [index, salt] of salts.entries()) {
+    for (let bits = view.getUint32(at + index * 4) ^ salt; bits !== 0; bits &= bits - 1) count += 1;
+  }
+  return count;
 }
 
 /** That of the frames, if the header cannot be trusted: two frames with the same salts lie so far apart. */

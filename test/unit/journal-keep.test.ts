@@ -230,7 +230,7 @@ describe('a journal that is kept', () => {
     expect(kept.tend()).toMatchObject([
       { kind: 'damaged', aside: expect.arrayContaining([expect.any(String)]) },
     ]);
-    expect(held(kept).length).toBeGreaterThan(100);
+    expect(held(kept).length).toBeGreaterThan(50);
     hold(kept, ['203.0.113.7']);
     kept.close();
     const next = keepJournal(state);
