@@ -19,6 +19,7 @@ import { createLedger, type Request } from './ledger.ts';
 const wantedKills = amount(30, 1_500);
 const wantedLives = amount(8, 250);
 const longestLifeMs = 10_000;
+const mostWaiting = 4;
 /** What is being ended or was not mended at once is looked at again this long. */
 const settlingMs = 60_000;
 /** Effects come and go by themselves around these moments. */
@@ -96,11 +97,11 @@ requires(
       const peers = fields.map(() => openLine(everything.socket()));
       const asking = askOn(peers, () => over);
       // A moment counts in what was done by then, however slow the machine is just now.
-      const enough = counts.answered + chance.below(250);
+      const enough = counts.answered + chance.below(120);
       const deadline = performance.now() + longestLifeMs;
       while (counts.answered < enough && performance.now() < deadline) {
         await pause(chance.below(60));
-        if (chance.below(4) === 0) kills.tool += killTools(endpoint, 1);
+        if (chance.below(6) === 0) kills.tool += killTools(endpoint, 1);
       }
       await pause(chance.below(40));
       const withTools = chance.below(2) === 1;
@@ -125,6 +126,8 @@ requires(
       while (!isOver()) {
         for (let left = 1 + chance.below(12); left > 0; left -= 1) {
           const { place, ...request } = draw();
+          // What is promised has to be answered before it can be asked about again.
+          if ((peers[place] as Line).waiting() > mostWaiting) continue;
           const answered = ledger.asked(request);
           counts.asked += 1;
           (peers[place] as Line).ask(messageOf(request), (reply) => {
@@ -157,6 +160,8 @@ requires(
 });
 
 interface Line {
+  /** How many answers are still to come. */
+  waiting(): number;
   ask(message: object, onReply: (reply: Reply) => void): void;
   close(): void;
 }
@@ -171,6 +176,7 @@ function openLine(path: string): Line {
     .on('line', (line) => waiting.shift()?.(JSON.parse(line)))
     .on('error', () => {});
   return {
+    waiting: () => waiting.length,
     ask: (message, onReply) => {
       waiting.push(onReply);
       if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
@@ -244,8 +250,8 @@ function disagreements(
     const times = standing.get(name) ?? 0;
     if (ends < now) wrong.push(`${name} is over and still ${state}`);
     else if (state !== 'active') wrong.push(`${name} is ${state}: ${trouble}`);
-    // A script that was killed may have done nothing; nobody can look.
-    else if (times !== 1 && !(response === 'mark.sh' && trouble !== undefined)) {
+    // A script that was killed may have done nothing; nobody can look, and it counts as held.
+    else if (times !== 1 && !(response === 'mark.sh' && times === 0)) {
       wrong.push(`${name} is active, and stands ${times} times`);
     }
   }
