@@ -45,9 +45,7 @@ export function createCarrier(
   };
 
   const inspect = async (): Promise<Reading> => {
-    const results: StepResult[] = [];
-    for (const step of driver.inspect.steps) results.push(await run(step));
-    const reading = driver.inspect.read(results);
+    const reading = driver.inspect.read(await runAll(run, driver.inspect.steps));
     if (reading.known) {
       const whole = new Set(reading.containers);
       for (const name of standing) if (!whole.has(name)) drifted = true;
@@ -95,14 +93,7 @@ export function createCarrier(
   const hindrance = async (count: number): Promise<Failure | undefined> => {
     const question = driver.hindrance?.(count);
     if (question === undefined) return undefined;
-    const results: StepResult[] = [];
-    for (const step of question.steps) {
-      const result = await run(step);
-      results.push(result);
-      // A tool that hangs would hold up this lane with each of them.
-      if (result.failure === 'timeout') break;
-    }
-    const why = question.read(results);
+    const why = question.read(await runAll(run, question.steps));
     return why === undefined ? undefined : { failure: 'exit', why };
   };
 
@@ -265,6 +256,16 @@ function containersOf(driver: Driver, effects: readonly Effect[]): string[] {
 /** Drivers whose steps remark something carry one effect in a batch: it is said of that one. */
 function remarked(carried: Carried[], [remark]: readonly string[]): Carried[] {
   return remark === undefined ? carried : carried.map((one) => ({ ...one, why: remark }));
+}
+
+/** A tool that hangs would hold up this lane with each of the steps: the rest is not tried. */
+async function runAll(run: Runner, steps: readonly Step[]): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  for (const step of steps) {
+    const last = results.at(-1);
+    results.push(last?.failure === 'timeout' ? last : await run(step));
+  }
+  return results;
 }
 
 async function runSteps(
