@@ -11,7 +11,7 @@ import { execa } from 'execa';
 import { openPeer, type Peer, type Reply } from './peer.ts';
 
 const executable = fileURLToPath(new URL('../../build/out/ar-exec', import.meta.url));
-const readyMs = 20_000;
+const readyMs = 90_000;
 
 /** Where an agent lives; it outlasts the agent. */
 export interface Home {
