@@ -122,9 +122,9 @@ requires(
       else await faulty.set(fault, of);
 
       // The nft that waits already for its work (docs/decisions/0009) is a good one.
-    const ahead = await running.ask({ command: 'add', response: 'firewall-drop', srcip: early });
+      const ahead = await running.ask({ command: 'add', response: 'firewall-drop', srcip: early });
 
-    const others: Promise<Reply>[] = [];
+      const others: Promise<Reply>[] = [];
       const order: string[] = [];
       const ask = (response: string, command: string, srcip: string): Promise<Reply> =>
         running.ask({ command, response, srcip }).then((reply) => {
@@ -155,13 +155,14 @@ requires(
       await faulty.mend();
       const came = responses.filter((_, index) => replies[index]?.['ok'] === true);
       const wants = ['host-deny', 'ip-customblock', ...came].map((one) => `${one} ${wanted}`);
-    if (ahead['ok'] === true) wants.push(`firewall-drop ${early}`);
-    wants.sort();
+      if (ahead['ok'] === true) wants.push(`firewall-drop ${early}`);
+      wants.sort();
       await expect.poll(() => heldNow(running), { timeout: 90_000, interval: 250 }).toEqual(wants);
       expect(await standsOf(held)).toEqual([]);
       const places = came.map(toolOf);
       expect((await standsOf(wanted)).sort()).toEqual(places.sort());
-      expect(await running.ask({ command: 'status' })).toMatchObject({ pending: 0 });
+      const status = () => running.ask({ command: 'status' });
+      await expect.poll(status, { timeout: 60_000 }).toMatchObject({ pending: 0, healthy: true });
     },
     240_000,
   );
