@@ -26,6 +26,7 @@ import type { Settled } from './settle/settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { prepareStateFolder, socketAccess } from './system/folders.ts';
+import { giveUpRights } from './system/give-up.ts';
 import { createRunner } from './system/runner.ts';
 import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
 import { version } from './version.ts';
@@ -63,9 +64,6 @@ const pruneEverySeconds = 3_600;
  * after the first look at the machine.
  */
 const secondLookAfterMs = 7_000;
-const lookoutEveryMs = 1_000;
-/** Where a tool has to be asked for the gateway. */
-const lookoutBySpawningEveryMs = 10_000;
 const dayMs = 86_400_000;
 const probeMs = 1_000;
 
@@ -86,6 +84,7 @@ export async function startAgent(
   const socket = places.socket ?? paths.socket;
   const log = createLog(config.logLevel, config.logFile ?? surroundings.logFile, surroundings.log);
   try {
+    log.debug({ capabilities: giveUpRights(currentSystem()) }, 'given up');
     const passed = takePassedDatagramSockets();
     await refuseSecondAgent(socket);
     await prepareStateFolder(state, currentSystem());
@@ -122,7 +121,7 @@ export async function startAgent(
       composed,
       report,
       onTrouble: (error) => log.error(describeError(error), 'what must not be blocked'),
-      everyMs: currentSystem() === 'linux' ? lookoutEveryMs : lookoutBySpawningEveryMs,
+      system: currentSystem(),
     });
     await lookout.look();
     const chores = startAgentChores(composed, log, [

@@ -3,6 +3,7 @@
  * machine's own, its gateway or its resolver while it is blocked is let go.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import type { System } from '../platform/system.ts';
 import { parseTarget } from '../platform/target.ts';
 import type { Composed } from './compose.ts';
 import type { Reporter } from './desk/desk.ts';
@@ -20,8 +21,12 @@ interface LookoutOptions {
   readonly composed: Pick<Composed, 'flow' | 'journal' | 'settled' | 'breaker'>;
   readonly report: Reporter;
   onTrouble(error: unknown): void;
-  readonly everyMs: number;
+  readonly system: System;
 }
+
+const everyMs = 1_000;
+/** Where a tool has to be asked for the gateway. */
+const bySpawningEveryMs = 10_000;
 
 /** So many are compared without a pause. */
 const atATime = 2_000;
@@ -30,7 +35,7 @@ const atATime = 2_000;
  */
 const looksAfterChange = 3;
 
-export function startLookout({ composed, report, onTrouble, everyMs }: LookoutOptions): Lookout {
+export function startLookout({ composed, report, onTrouble, system }: LookoutOptions): Lookout {
   const { flow, journal, settled, breaker } = composed;
   let seen = '';
   let guard: unknown;
@@ -88,6 +93,6 @@ export function startLookout({ composed, report, onTrouble, everyMs }: LookoutOp
       });
     return looking;
   };
-  const timer = setInterval(() => void look(), everyMs);
+  const timer = setInterval(() => void look(), system === 'linux' ? everyMs : bySpawningEveryMs);
   return { look, stop: () => clearInterval(timer) };
 }

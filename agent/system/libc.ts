@@ -19,6 +19,8 @@ const rawProtocol = 255;
 const control = { getDescriptorFlags: 1, setDescriptorFlags: 2, getFlags: 3, setFlags: 4 } as const;
 const setOwner = 8;
 const setSignal = 10;
+/** PR_CAPBSET_DROP (prctl(2)). */
+const dropFromBounding = 24;
 const closeOnExec = 1;
 /** O_ASYNC: a signal tells that there is something to read. */
 const asynchronous = 0o20000;
@@ -59,6 +61,8 @@ export interface Libc {
   rawSocket(family: 4 | 6): number;
   /** Asks with what is in the buffer, which the answer is written to. Throws what the system says. */
   askOption(descriptor: number, level: number, name: number, into: Buffer): void;
+  /** Neither this process nor one that it starts gets a capability ever again; false if it may not. */
+  giveUp(capability: number): boolean;
   /** From now on `readable` tells this process that there is something to read. */
   signalWhenReadable(descriptor: number): void;
   signalNoMore(descriptor: number): void;
@@ -89,6 +93,10 @@ function openFfi() {
         getsockname: { arguments: ['int32', 'buffer', 'buffer'], return: 'int32' },
         getsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'buffer'], return: 'int32' },
         setsockopt: { arguments: ['int32', 'int32', 'int32', 'buffer', 'uint32'], return: 'int32' },
+        prctl: {
+          arguments: ['int32', 'uint64', 'uint64', 'uint64', 'uint64'],
+          return: 'int32',
+        },
         __errno_location: { arguments: [], return: 'pointer' },
       });
       return { functions, errno: () => ffi.getInt32(functions.__errno_location()) };
@@ -148,6 +156,7 @@ function load(): Libc {
         c.close(descriptor);
       }
     },
+    giveUp: (capability) => c.prctl(dropFromBounding, BigInt(capability), 0n, 0n, 0n) === 0,
     setReceiveBuffer: (descriptor, bytes) => {
       const value = number(bytes);
       const size = value.length;

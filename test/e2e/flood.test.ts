@@ -79,12 +79,13 @@ requires(
     process.stdout.write(
       `pipeline of ${pipelined}: a polite peer waited ${Math.round(slowest)} ms at most, ${Math.round(grown / megabyte)} MiB more\n`,
     );
-    expect(slowest).toBeLessThan(2_000);
+    // Tens of milliseconds where the machine does nothing else.
+    expect(slowest).toBeLessThan(5_000);
     expect(grown).toBeLessThan(allowedGrowth);
     pipeline.destroy();
     expect(await agent.ask({ command: 'status' })).toMatchObject({ actions: { active: 1_024 } });
     await change(agent, 'delete', 1_024);
-  });
+  }, 120_000);
 
   test('of connections that begin a line and go on byte by byte: others are served', async () => {
     const slow = await Promise.all(

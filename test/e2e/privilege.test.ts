@@ -85,6 +85,29 @@ requires(
     expect((modes.get('logs/active-responses.log') ?? 0) & 0o007).toBe(0);
   });
 
+  test('what no response needs is given up, for scripts too', async () => {
+    const folder = join(home.folder, 'responses');
+    await mkdir(folder, { mode: 0o755 });
+    const script = `#!/bin/sh\ngrep CapEff /proc/self/status > ${home.folder}/rights\n`;
+    await writeFile(join(folder, 'rights.sh'), script, { mode: 0o755 });
+    const config = await readFile(home.config, 'utf8');
+    const setting = `<scripts_folder>${folder}</scripts_folder></ar-exec>`;
+    await writeFile(home.config, config.replace('</ar-exec>', setting));
+    agent = await startAgent(home);
+    expect(await agent.ask({ command: 'add', response: 'rights.sh' })).toMatchObject({ ok: true });
+    const rightsIn = (text: string, name: string): bigint =>
+      BigInt(`0x${new RegExp(`${name}:\\s+(\\w+)`).exec(text)?.[1]}`);
+    const script1 = rightsIn(await readFile(join(home.folder, 'rights'), 'utf8'), 'CapEff');
+    const bounding = rightsIn(await readFile(`/proc/${agent.pid}/status`, 'utf8'), 'CapBnd');
+    for (const capability of [17n, 20n, 22n, 25n, 32n, 33n, 35n, 36n]) {
+      expect((script1 >> capability) & 1n, `CapEff ${capability}`).toBe(0n);
+      expect((bounding >> capability) & 1n, `CapBnd ${capability}`).toBe(0n);
+    }
+    // CAP_NET_ADMIN stays.
+    expect((script1 >> 12n) & 1n).toBe(1n);
+    expect(await agent.ask(block)).toMatchObject({ ok: true });
+  });
+
   test('a state folder that others can write to is not used', async () => {
     await chmod(home.state, 0o777);
     const { status, stderr } = await home.run(['run']);
