@@ -49,7 +49,7 @@ function setUp(held: readonly string[], scripts: Record<string, boolean> = {}) {
   } as unknown as Parameters<typeof startLookout>[0]['composed'];
   const lookout = startLookout({
     composed,
-    report: { released: (_, what) => released.push(what) } as unknown as Reporter,
+    report: { released: (_: unknown, what: string) => released.push(what) } as unknown as Reporter,
     onTrouble: (error) => {
       throw error;
     },
