@@ -197,6 +197,9 @@ export function createCarrier(
   };
 }
 
+/** Of what a tool says, in a reason that ends up in replies, logs and the journal. */
+const mostCharacters = 1_000;
+
 /** Looked at right after: those that came true are done. */
 const unseen: Failure = {
   failure: 'exit',
@@ -283,7 +286,8 @@ async function runSteps(
       const lines = result.stdout.trim().split('\n');
       const first = step.kind === 'command' && step.complainsFirst === true;
       const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
-      return { failure: result.failure, why: `${what}: ${status}: ${said}` };
+      const words = said.slice(0, mostCharacters);
+      return { failure: result.failure, why: `${what}: ${status}: ${words}` };
     }
   }
   return undefined;

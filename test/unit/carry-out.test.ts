@@ -332,3 +332,33 @@ describe('where the status of the tools tells nothing', () => {
     expect(state.runs.list).toBe(0);
   });
 });
+
+test('a tool that hangs is asked nothing more of the same look', async () => {
+  const { driver } = machine();
+  const asked: string[] = [];
+  const step = (tool: string) => ({ kind: 'command' as const, tool, args: [] });
+  const hanging: Driver = {
+    ...driver,
+    inspect: {
+      steps: ['one', 'two', 'three'].map(step),
+      read: (results) => ({ known: false, why: results.map(({ stderr }) => stderr).join() }),
+    },
+  };
+  const carrier = createCarrier(hanging, async (one) => {
+    asked.push('tool' in one ? one.tool : one.kind);
+    return asked.length === 2 ? { failure: 'timeout', stdout: '', stderr: 'killed' } : ok;
+  });
+  expect(await carrier.inspect()).toEqual({ known: false, why: ',killed,killed' });
+  expect(asked).toEqual(['one', 'two']);
+});
+
+test('of what a tool complains at length, so much is told as fits', async () => {
+  const { driver, run, state } = machine();
+  const carrier = createCarrier(driver, run);
+  state.answers = {
+    apply: { failure: 'exit', exitCode: 1, stdout: '', stderr: 'x'.repeat(9_000) },
+  };
+  const [carried] = await carrier.apply([effect('192.0.2.1')]);
+  expect(carried).toMatchObject({ result: 'failed' });
+  expect(carried?.why?.length).toBeLessThan(1_100);
+});

@@ -103,3 +103,20 @@ test('a desk that is closed listens no longer', async () => {
   await desk.stop(false);
   expect(unwatch).toHaveBeenCalledTimes(1);
 });
+
+test('at an interval, what nobody can have touched unheard is not listed', async () => {
+  await desk.carryOut(order);
+  await desk.reconcile(false, { by: 'interval' });
+  expect(looked).toHaveBeenCalledTimes(1);
+  heardAll = true;
+  await desk.reconcile(false, { by: 'interval' });
+  expect(looked).toHaveBeenCalledTimes(1);
+  heardAll = false;
+  await desk.reconcile(false, { by: 'interval' });
+  expect(looked).toHaveBeenCalledTimes(2);
+  heardAll = true;
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 600_001);
+  await desk.reconcile(false, { by: 'interval' });
+  vi.restoreAllMocks();
+  expect(looked).toHaveBeenCalledTimes(3);
+});
