@@ -1,0 +1,160 @@
+/** The executable for Windows at its work: it is asked over its pipe, and its tools are simulated. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { readSlots } from '../../platform/windows/netsh-slots.ts';
+import { requires } from '../requirements.ts';
+import type { QuickMachine } from '../sim/quick-machine.ts';
+import { createQuickWindows } from '../sim/windows.ts';
+import { registryOf, rulesKey } from '../sim/windows-registry.ts';
+import { splitCommandLine } from './command-line.ts';
+import { arExec, newWineMachine, type Running, system32, type WineMachine } from './machine.ts';
+import type { Call } from './recorder.ts';
+
+const tools = ['netsh', 'reg', 'sc', 'route'];
+const netsh = 'C:\\windows\\system32\\netsh.exe';
+
+requires(
+  'root',
+  'wine',
+  'ip',
+)('the agent on Windows', () => {
+  let machine: WineMachine;
+  let simulated: QuickMachine;
+  let calls: readonly Call[];
+  let agent: Running;
+
+  /** Resolves when it says that it is ready, or has ended. */
+  const start = async (...words: string[]): Promise<Running> => {
+    const running = await machine.start(arExec, ['run', ...words]);
+    let over = false;
+    void running.ended.then(() => {
+      over = true;
+    });
+    await until(async () => over || (await running.output()).includes('"msg":"ready"'));
+    return running;
+  };
+  const until = async (condition: () => Promise<boolean> | boolean): Promise<void> => {
+    while (!(await condition())) await new Promise((again) => setTimeout(again, 50));
+  };
+  const ask = async (...words: string[]) => {
+    const { exitCode, stdout } = await machine.run(arExec, [...words, '--json']);
+    return { exitCode, ...JSON.parse(stdout) };
+  };
+  /** What the firewall of the machine stops, both ways. */
+  const blocked = (): string =>
+    readSlots('ar-exec', [
+      {
+        path: rulesKey,
+        values: Object.entries(registryOf(simulated.parts)[rulesKey] ?? {}).map(
+          ([name, [type, data]]) => ({ name, type, data }),
+        ),
+      },
+    ])
+      .flatMap(({ acting }) => [...acting.in.intersection(acting.out)])
+      .sort()
+      .join(' ');
+  const changes = (from: number) =>
+    calls
+      .slice(from)
+      .filter(
+        ({ tool, commandLine, stdin }) => tool === 'netsh' && / rule /.test(commandLine + stdin),
+      )
+      .map(({ commandLine, stdin }) => commandLine + stdin);
+
+  beforeAll(async () => {
+    machine = await newWineMachine();
+    simulated = createQuickWindows({ language: 'de' });
+    const places = tools.map((tool) => `${system32}/${tool}.exe`);
+    ({ calls } = await machine.record(places, ({ tool, commandLine, stdin }) =>
+      simulated.call([tool, ...splitCommandLine(commandLine).slice(1)], stdin),
+    ));
+    for (const words of [
+      'link add here type veth peer name there',
+      'addr add 192.0.2.7/24 dev here',
+      'link set here up',
+      'link set there up',
+      'route add default via 192.0.2.1',
+    ]) {
+      const { stderr } = await machine.inNetwork('ip', words.split(' '));
+      expect(stderr).toBe('');
+    }
+    agent = await start();
+  });
+  afterAll(() => machine?.close());
+
+  it('listens on its pipe, and keeps its journal under ProgramData', async () => {
+    expect(await agent.output()).toContain('"socket":"\\\\\\\\.\\\\pipe\\\\ar-exec"');
+    const journal = join(machine.drive, 'ProgramData/ar-exec/state/journal.db');
+    expect((await stat(journal)).isFile()).toBe(true);
+    const { exitCode, choices } = await ask('status');
+    expect(exitCode).toBe(0);
+    expect(JSON.stringify(choices)).toContain('netsh=yes');
+  });
+
+  it('blocks with exactly these words, and tells that it does', async () => {
+    const before = calls.length;
+    const added = await ask('add', 'firewall-drop', '--srcip', '203.0.113.7', '--timeout', '1h');
+    expect(added).toMatchObject({ exitCode: 0, ok: true });
+    expect(changes(before)).toMatchInlineSnapshot(`
+      [
+        "C:\\windows\\System32\\netsh.exe advfirewall firewall add rule name=ar-exec-0001 "description=Made and looked after by ar-exec" dir=in remoteip=203.0.113.7 action=block",
+        "C:\\windows\\System32\\netsh.exe advfirewall firewall add rule name=ar-exec-0001 "description=Made and looked after by ar-exec" dir=out remoteip=203.0.113.7 action=block",
+      ]
+    `);
+    expect(calls.slice(before).map(({ image, folder }) => [image, folder])).toContainEqual([
+      netsh,
+      'C:\\windows\\System32',
+    ]);
+    const { actions } = await ask('list');
+    expect(actions).toMatchObject([{ target: '203.0.113.7', state: 'active' }]);
+  });
+
+  it('refuses what the machine cannot do without', async () => {
+    for (const address of ['192.0.2.7', '192.0.2.1', '127.0.0.1']) {
+      const refused = await ask('add', 'firewall-drop', '--srcip', address);
+      expect([address, refused.code]).toEqual([address, 'target-protected']);
+    }
+  });
+
+  it('refuses a second agent: on its pipe, and on its journal', async () => {
+    const second = await (await start()).ended;
+    expect(second.exitCode).toBe(4);
+    expect(second.stderr).toContain('agent-running');
+    const other = await (await start('--socket', '\\\\.\\pipe\\other')).ended;
+    expect(other.exitCode).toBe(7);
+    expect(other.stderr).toContain('journal-locked');
+  });
+
+  it('killed and started again, it holds what it held, without a change', async () => {
+    await agent.kill();
+    const before = calls.length;
+    agent = await start();
+    expect(changes(before)).toEqual([]);
+    const { actions } = await ask('list');
+    expect(actions).toMatchObject([{ target: '203.0.113.7', state: 'active' }]);
+  });
+
+  it('mends what was taken away while it was dead, and takes back what is due', async () => {
+    await ask('add', 'firewall-drop', '--srcip', '2001:db8::/48', '--timeout', '3s');
+    await agent.kill();
+    simulated.call(['netsh', 'advfirewall', 'reset']);
+    const before = calls.length;
+    agent = await start();
+    await until(async () => (await ask('list')).actions.length === 1);
+    const made = changes(before).join('\n');
+    expect(made).toContain('203.0.113.7');
+    expect(blocked()).toBe('203.0.113.7');
+  });
+
+  it('writes its logs, in folders with any letters and of any length', async () => {
+    await agent.kill();
+    const folder = `C:\\Zoë Иванова\\${'long '.repeat(40)}x\\${'y'.repeat(100)}`;
+    agent = await start('--state', `${folder}\\state`);
+    expect(await agent.output()).toContain('"msg":"ready"');
+    const here = join(machine.drive, ...folder.split('\\').slice(1), 'state', 'journal.db');
+    expect((await stat(here)).isFile()).toBe(true);
+    const log = join(machine.drive, 'ProgramData/ar-exec/logs/ar-exec-results.json');
+    expect(await readFile(log, 'utf8')).toContain('203.0.113.7');
+  });
+});
