@@ -46,6 +46,8 @@ export function placesIn(text: string): (offset: number) => Place {
  * an address can be the secret of a webhook that got into the wrong place.
  */
 export function quote(text: string): string {
-  const shown = text.replace(/:\/{1,2}[^\s"]*/g, '://…');
+  // JSON leaves these as they are, and terminals obey them.
+  const visible = text.replace(/[\u007f-\u009f]/g, '?');
+  const shown = visible.replace(/:\/{1,2}[^\s"]*/g, '://…');
   return JSON.stringify(shown.length > 60 ? `${shown.slice(0, 60)}…` : shown);
 }

@@ -1,8 +1,10 @@
 /** Messages that held an agent up, or had more of a stranger in an error than they should. */
 import { expect, test } from 'vitest';
+import { readConfig } from '../../agent/config/read.ts';
 import { ArError } from '../../agent/errors.ts';
 import { parseDatagram } from '../../agent/intake/datagram.ts';
 import { noCommands, parseLine } from '../../agent/intake/message.ts';
+import { knownNames } from '../../agent/settle/known-names.ts';
 
 const refusal = (work: () => unknown): ArError => {
   try {
@@ -43,6 +45,13 @@ test('no control character of a stranger reaches a terminal in an error', () => 
   for (const name of ['a/\u009b2J\u001b]0;x\u0007', '!../\u0085\u009b31m']) {
     expect(refusal(datagram(`${name} - 203.0.113.7`)).message).not.toMatch(/\p{Cc}/u);
   }
+});
+
+test('no control character of a file reaches a terminal in a warning', () => {
+  const text = `<ossec_config><command><name>x</name><executable>a\u009b2J/b</executable></command></ossec_config>`;
+  const { warnings } = readConfig(text, 'x.conf', knownNames);
+  expect(warnings.length).toBeGreaterThan(0);
+  for (const warning of warnings) expect(warning).not.toMatch(/\p{Cc}/u);
 });
 
 test.each([
