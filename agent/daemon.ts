@@ -28,6 +28,7 @@ import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { prepareStateFolder, socketAccess } from './system/folders.ts';
 import { giveUpRights } from './system/give-up.ts';
 import { createRunner } from './system/runner.ts';
+import { findServiceManager, type ServiceManager } from './system/service-manager.ts';
 import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
 import { version } from './version.ts';
 import type { Commands } from './words.ts';
@@ -41,8 +42,8 @@ export interface Places {
 
 export interface Agent {
   /**
-   * Opens the log anew, as it may have been rotated, and reads the configuration anew. Never rejects: a
-   * broken one is logged, and the old one stays.
+   * Opens the log anew, as it may have been rotated, reads the configuration anew, and compares what the
+   * machine holds. Never rejects: a broken configuration is logged, and the old one stays.
    */
   hangUp(): Promise<void>;
   /** Finishes what is in work and ends; effects stay, or go, as configured. */
@@ -83,6 +84,9 @@ export async function startAgent(
   const state = places.state ?? paths.stateFolder;
   const socket = places.socket ?? paths.socket;
   const log = createLog(config.logLevel, config.logFile ?? surroundings.logFile, surroundings.log);
+  const manager = findServiceManager((error) =>
+    log.warn({ err: String(error) }, 'the service manager cannot be told'),
+  );
   try {
     log.debug({ capabilities: giveUpRights(currentSystem()) }, 'given up');
     const passed = takePassedDatagramSockets();
@@ -130,18 +134,20 @@ export async function startAgent(
       { name: 'execd', everySeconds: 10, work: execd.look },
     ]);
     log.info({ socket }, 'ready');
-    const hangUp = () => {
+    manager.ready(`ready; ${composed.journal.liveCount()} held at the start`);
+    const hangUp = async (): Promise<void> => {
       log.reopen();
-      return reload().then(
-        () => {},
-        (error) => log.error(describeError(error), 'the configuration stays as it was'),
+      await reload().catch((error) =>
+        log.error(describeError(error), 'the configuration stays as it was'),
       );
+      // A firewall that was started anew has us told so (agent/service/systemd.ts).
+      await Promise.all(composed.flow.desks().map((desk) => desk.reconcile(false)));
     };
     return {
       hangUp,
       stop: () => {
         lookout.stop();
-        return stop({ composed, server, execd, following, chores, log, report, logs });
+        return stop({ composed, manager, server, execd, following, chores, log, report, logs });
       },
     };
   } catch (error) {
@@ -268,6 +274,7 @@ function startAgentChores(
 
 interface Running {
   readonly composed: Composed;
+  readonly manager: ServiceManager;
   readonly server: SocketServer;
   readonly execd: Execd;
   readonly following: Pick<Follower, 'stop'> | undefined;
@@ -278,11 +285,12 @@ interface Running {
 }
 
 async function stop(running: Running): Promise<void> {
-  const { composed, server, execd, following, chores, log, report, logs } = running;
+  const { composed, manager, server, execd, following, chores, log, report, logs } = running;
   const { flow, journal } = composed;
   const { onStop } = composed.settled().config;
   const revert = onStop === 'revert';
   log.info({ held: journal.liveCount(), onStop }, 'stopping');
+  manager.stopping();
   chores.stop();
   await execd.stop();
   const followed = following?.stop();

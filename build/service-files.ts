@@ -7,7 +7,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defaultPaths } from '../agent/config/default-paths.ts';
 import { newsyslogLines, serviceText } from '../agent/service/files.ts';
+import { openrcScript, sysvScript } from '../agent/service/init-scripts.ts';
 import { layoutOf, usualNode } from '../agent/service/layout.ts';
+import { firewallUnit } from '../agent/service/systemd.ts';
 import { execqSocketText, standInText } from '../agent/wazuh/files.ts';
 import type { Unix } from '../platform/system.ts';
 
@@ -24,6 +26,11 @@ export function serviceFiles(): ReadonlyMap<string, string> {
       defaultPaths(system, () => false),
       node,
     );
+  // Of Linux: the one file that needs nothing beside it.
+  const executable = layoutOf(
+    'linux',
+    defaultPaths('linux', () => false),
+  );
   const rotation = (system: Unix) =>
     `${newsyslogLines(of(system), { folder: '/var/log/ar-exec' }).join('\n')}\n`;
   return new Map([
@@ -35,21 +42,16 @@ export function serviceFiles(): ReadonlyMap<string, string> {
     ['scripts/newsyslog/openbsd.conf', rotation('openbsd')],
     ['scripts/newsyslog/netbsd.conf', rotation('netbsd')],
     ['scripts/newsyslog/macos.conf', rotation('darwin')],
-    ['scripts/systemd/ar-exec.service', serviceText(executable())],
+    ['scripts/systemd/ar-exec.service', serviceText(executable)],
     [
       'scripts/systemd/ar-exec-execq.socket',
       execqSocketText('/var/ossec/queue/alerts/execq', 'wazuh'),
     ],
     ['scripts/execd/stand-in', standInText],
+    ['scripts/systemd/ar-exec-firewall.service', firewallUnit()],
+    ['scripts/openrc/ar-exec', openrcScript(executable)],
+    ['scripts/init.d/ar-exec', sysvScript(executable)],
   ]);
-}
-
-/** Of Linux: the one file that needs nothing beside it. */
-function executable() {
-  return layoutOf(
-    'linux',
-    defaultPaths('linux', () => false),
-  );
 }
 
 if (import.meta.main) {

@@ -6,7 +6,7 @@ import { alertCommand } from './alert.ts';
 import { breakerCommand } from './breaker.ts';
 import { configCommand } from './config-check.ts';
 import { doctorCommand } from './doctor.ts';
-import { journalCommand } from './journal-rebuild.ts';
+import { journalCommand } from './journal.ts';
 import { listCommand } from './list.ts';
 import { Ended, printFailure } from './output.ts';
 import { runCommand } from './run.ts';

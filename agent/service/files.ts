@@ -1,6 +1,7 @@
 /** What stands in the files of an installation. The same text is in scripts/, for who makes packages. */
 import { type Layout, type Program, startOf } from './layout.ts';
 import { freebsdScript, netbsdScript, openbsdScript } from './rc-scripts.ts';
+import { systemdUnit } from './systemd.ts';
 
 /** The name by which launchd knows the agent. */
 export const launchdLabel = 'org.ar-exec.agent';
@@ -29,49 +30,6 @@ unset NODE_OPTIONS NODE_PATH
 AR_EXEC_CALLED="$0"
 export AR_EXEC_CALLED
 exec ${quoted(node)} ${quoted(file)} "$@"
-`;
-}
-
-/**
- * Little can be forbidden to what edits accounts and hosts.deny, takes files away from anywhere, and
- * runs people's own scripts as root. What is forbidden here, none of the drivers needs.
- */
-function systemdUnit({ program }: Layout): string {
-  return `[Unit]
-Description=Active responses: carries them out, and takes them back on time
-# These load their rules anew when they start, and would take ours away again.
-After=local-fs.target network-pre.target nftables.service iptables.service ip6tables.service ipset.service netfilter-persistent.service firewalld.service ufw.service
-StartLimitIntervalSec=0
-
-[Service]
-Type=exec
-ExecStart=${startOf(program).join(' ')} run
-ExecReload=/bin/kill -HUP $MAINPID
-Restart=on-failure
-# Never given up; from systemd 254 on, what fails again and again is tried more and more seldom.
-RestartSec=2
-RestartSteps=8
-RestartMaxDelaySec=300
-# Refused (another agent runs), and a configuration that cannot be used.
-RestartPreventExitStatus=4 8
-TimeoutStopSec=60
-# A manager's agent that was restarted by a response lives in our group, and must outlive us.
-KillMode=process
-OOMScoreAdjust=-500
-LimitNOFILE=16384
-UMask=0077
-UnsetEnvironment=NODE_OPTIONS NODE_PATH
-RuntimeDirectory=ar-exec
-StateDirectory=ar-exec
-StateDirectoryMode=0700
-
-CapabilityBoundingSet=~CAP_BLOCK_SUSPEND CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_SYS_BOOT CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_WAKE_ALARM
-LockPersonality=yes
-ProtectHostname=yes
-RestrictRealtime=yes
-
-[Install]
-WantedBy=multi-user.target
 `;
 }
 

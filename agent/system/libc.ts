@@ -29,6 +29,8 @@ const noRoom = 105;
 /** MSG_DONTWAIT | MSG_TRUNC: never waits, and tells a datagram's own length if it was cut. */
 const dontWait = 0x40;
 const receiving = dontWait | 0x20;
+/** MSG_DONTWAIT | MSG_NOSIGNAL. */
+const sending = dontWait | 0x4000;
 /** sun_path of unix(7) is 108 bytes with its end. */
 const longestPathBytes = 107;
 
@@ -49,6 +51,8 @@ export interface Libc {
   /** Whether somebody reads from the socket at this path. */
   isRead(path: string): boolean;
   setReceiveBuffer(descriptor: number, bytes: number): void;
+  /** One datagram to the socket at this address (`@` at its beginning: an abstract one). Throws what the system says. */
+  tell(address: string, text: string): void;
   /** What is read next, without waiting: its length, which may be beyond the buffer; -1 for nothing. */
   receive(descriptor: number, into: Buffer): number;
   /** Sends all of it, without waiting. Throws what the system says. */
@@ -88,6 +92,10 @@ function openFfi() {
         connect: { arguments: ['int32', 'buffer', 'uint32'], return: 'int32' },
         close: { arguments: ['int32'], return: 'int32' },
         send: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
+        sendto: {
+          arguments: ['int32', 'buffer', 'uint64', 'int32', 'buffer', 'uint32'],
+          return: 'int64',
+        },
         recv: { arguments: ['int32', 'buffer', 'uint64', 'int32'], return: 'int64' },
         fcntl: { arguments: ['int32', 'int32', 'int64'], return: 'int32' },
         getsockname: { arguments: ['int32', 'buffer', 'buffer'], return: 'int32' },
@@ -162,6 +170,17 @@ function load(): Libc {
       const size = value.length;
       check(c.setsockopt(descriptor, level, option.receiveBuffer, value, size), 'setsockopt');
     },
+    tell: (address, text) => {
+      const to = addressOf(address);
+      const bytes = Buffer.from(text);
+      const descriptor = open();
+      try {
+        const sent = c.sendto(descriptor, bytes, BigInt(bytes.length), sending, to, to.length);
+        check(Number(sent), 'sendto');
+      } finally {
+        c.close(descriptor);
+      }
+    },
     receive: (descriptor, into) => Number(c.recv(descriptor, into, BigInt(into.length), receiving)),
     send: (descriptor, bytes) => {
       check(Number(c.send(descriptor, bytes, BigInt(bytes.length), dontWait)), 'send');
@@ -222,6 +241,10 @@ function addressOf(path: string): Buffer {
     throw Object.assign(new Error(`a socket's path has at most ${longestPathBytes} bytes`), {
       code: 'ENAMETOOLONG',
     });
+  }
+  // An abstract address begins with a zero, and is as long as it says, so none follows it.
+  if (path.startsWith('@')) {
+    return Buffer.concat([native16(family.unix), Buffer.alloc(1), bytes.subarray(1)]);
   }
   return Buffer.concat([native16(family.unix), bytes, Buffer.alloc(1)]);
 }
