@@ -20,6 +20,7 @@ export default defineConfig({
       project('compat', 4, alone),
       project('torture', 5, alone),
       project('wine', 6, { ...alone, testTimeout: 120_000, hookTimeout: 120_000 }),
+      project('life', 7, { ...alone, testTimeout: 120_000 }),
     ],
   },
 });

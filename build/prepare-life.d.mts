@@ -1,0 +1,2 @@
+export const releases: readonly string[];
+export function baseFolder(release: string): string;

@@ -1,0 +1,137 @@
+/**
+ * What the tests in test/life/ need: tools that make and look at packages, and a small Debian of each
+ * release to boot, which is made once and kept in the cache folder of the account.
+ *
+ *   node build/prepare-life.mjs
+ *
+ * Without root or without Debian's apt it says so and leaves it: the tests are skipped by name
+ * (test/requirements.ts), and fail in CI. Plain JavaScript for Node 18 and later, as prepare.mjs, which
+ * has made sure of the tools of the kernel tests before.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Releases that an installation is led through its life on. */
+export const releases = ['bookworm', 'trixie'];
+
+/** What is in them besides what every Debian has: what a server that ar-exec comes to has already. */
+const inside = [
+  'dbus',
+  'firewalld',
+  'iproute2',
+  'iptables',
+  'libatomic1',
+  // firewalld needs "logind", which is no package, and debootstrap does not look for who provides it.
+  'libpam-systemd',
+  'libstdc++6',
+  'nftables',
+  'systemd',
+  'systemd-sysv',
+];
+
+/** Command → the package of Debian that has it. */
+const tools = {
+  debootstrap: 'debootstrap',
+  'systemd-nspawn': 'systemd-container',
+  pgrep: 'procps',
+  xz: 'xz-utils',
+  strip: 'binutils',
+  lintian: 'lintian',
+  rpmbuild: 'rpm',
+  rpmlint: 'rpmlint',
+  man: 'man-db',
+  mandoc: 'mandoc',
+  zsh: 'zsh',
+  fish: 'fish',
+  shellcheck: 'shellcheck',
+};
+
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ar-exec');
+
+/** Where the Debian of a release is, once it is made. What it is made of is part of its name. */
+export function baseFolder(release) {
+  const hash = createHash('sha256').update(inside.join(' ')).digest('hex').slice(0, 12);
+  return join(cache, `debian-${release}-${hash}`);
+}
+
+if (process.argv[1]?.endsWith('prepare-life.mjs')) prepare();
+
+function prepare() {
+  if (process.platform !== 'linux' || process.getuid() !== 0 || !isHere('apt-get')) {
+    say('no Debian is made for the tests in test/life: that needs root, and Debian');
+    return;
+  }
+  const missing = Object.keys(tools).filter((tool) => !isHere(tool));
+  if (missing.length > 0) install([...new Set(missing.map((tool) => tools[tool]))].sort());
+  for (const release of releases) {
+    if (!existsSync(baseFolder(release))) makeBase(release);
+  }
+}
+
+function install(names) {
+  say(`installing ${names.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120'];
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...names]]) {
+    const { status, stdout, stderr } = run('apt-get', [...options, ...args], { env });
+    if (status !== 0) say(`apt-get ${args[0]} failed:\n${stdout}${stderr}`);
+  }
+}
+
+/** In memory, since dpkg waits for the disk after every file, and put in its place when it is whole. */
+function makeBase(release) {
+  say(`making a Debian of its own to boot in tests: ${release}`);
+  const memory = mkdtempSync(join(tmpdir(), 'ar-exec-base-'));
+  mkdirSync(cache, { recursive: true });
+  const making = mkdtempSync(join(cache, 'making-'));
+  try {
+    must('mount', ['-t', 'tmpfs', '-o', 'size=2g,mode=755', 'none', memory]);
+    const root = join(memory, 'root');
+    const include = `--include=${inside.join(',')}`;
+    must('debootstrap', ['--variant=minbase', include, release, root, mirror()]);
+    // It is turned on by the test that is about it.
+    must('systemctl', ['--root', root, 'disable', 'firewalld.service']);
+    rmSync(join(root, 'usr/sbin/policy-rc.d'), { force: true });
+    rmSync(join(root, 'var/cache/apt/archives'), { recursive: true });
+    writeFileSync(join(root, 'etc/hostname'), `life-${release}\n`);
+    must('cp', ['-a', root, join(making, 'root')]);
+    renameSync(join(making, 'root'), baseFolder(release));
+  } catch (error) {
+    say(error.message);
+  } finally {
+    run('umount', [memory]);
+    rmSync(memory, { recursive: true, force: true });
+    rmSync(making, { recursive: true, force: true });
+  }
+}
+
+/** Where this machine has its own packages from. */
+function mirror() {
+  const format = ['--format', '$(SITE)', 'Created-By: Packages', 'Label: Debian'];
+  const { stdout } = run('apt-get', ['indextargets', ...format]);
+  const [first = ''] = stdout.split('\n').filter((line) => line !== '');
+  if (first === '') throw new Error('apt knows no source of Debian');
+  return first;
+}
+
+function must(command, args) {
+  const { status, stdout, stderr, error } = run(command, args);
+  if (status === 0) return;
+  const said = `${stdout}${stderr}`.split('\n').slice(-15).join('\n');
+  throw new Error(`${command}: ${error?.message ?? said}`);
+}
+
+function run(command, args, options = {}) {
+  return spawnSync(command, args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, ...options });
+}
+
+function isHere(tool) {
+  return run('sh', ['-c', `command -v ${tool}`]).status === 0;
+}
+
+function say(text) {
+  process.stderr.write(`prepare: ${text}\n`);
+}
