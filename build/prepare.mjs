@@ -1,7 +1,7 @@
 /**
  * Gets a machine ready for the npm scripts:
  *
- *   node build/prepare.mjs npm [kernel | kernel-or-skip] [wine | wine-or-skip]
+ *   node build/prepare.mjs npm [kernel | kernel-or-skip] [wine | wine-or-skip] [life | life-or-skip]
  *
  * - `npm`: node_modules is what package-lock.json says; it brings the right Node along.
  * - `kernel`: the system tools that the demo, the benchmark and the kernel tests call are here.
@@ -9,6 +9,7 @@
  *   skipped by name (test/requirements.ts). In CI (environment variable CI) nothing may be skipped,
  *   so there it is the same as `kernel`.
  * - `wine`, `wine-or-skip`: the same for Wine, which the tests of Windows run under (prepare-wine.mjs).
+ * - `life`, `life-or-skip`: the same for what the tests of an installation need (prepare-life.mjs).
  *
  * A script of package.json that goes on with `node` does so in an `npm run` of its own (`…:ready`): a
  * shell remembers where it found a command, so the one that started this file with an older `node`
@@ -31,6 +32,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prepareLife } from './prepare-life.mjs';
 import { prepareWine } from './prepare-wine.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -135,6 +137,8 @@ const jobs = {
   'kernel-or-skip': () => prepareKernel(inCi),
   wine: () => orStop(true, prepareWine(say)),
   'wine-or-skip': () => orStop(inCi, prepareWine(say)),
+  life: () => orStop(true, prepareLife(say)),
+  'life-or-skip': () => orStop(inCi, prepareLife(say)),
 };
 
 for (const name of process.argv.slice(2)) {

@@ -35,7 +35,8 @@ StartLimitIntervalSec=0
 [Service]
 ${program.kind === 'executable' ? told : 'Type=exec'}
 ExecStart=${startOf(program).join(' ')} run
-ExecReload=/bin/kill -HUP $MAINPID
+# /bin/kill is of another package.
+ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 Restart=always
 # From systemd 254 on, what fails again and again is tried more and more seldom.
 RestartSec=1

@@ -6,7 +6,7 @@ import { defaultPaths } from '../../agent/config/default-paths.ts';
 import { logrotateText } from '../../agent/service/files.ts';
 import { openrcScript, sysvScript } from '../../agent/service/init-scripts.ts';
 import { layoutOf } from '../../agent/service/layout.ts';
-import { firewallUnit, queueUnit, systemdUnit } from '../../agent/service/systemd.ts';
+import { firewallUnit, systemdUnit } from '../../agent/service/systemd.ts';
 import { completionFiles } from './completions.ts';
 import { type Entry, file } from './entry.ts';
 import { configurationPage, programPage } from './manual.ts';
@@ -34,7 +34,7 @@ export function installed(executable: Buffer): Entry[] {
     { ...file('/etc/init.d/ar-exec', 0o755, sysvScript(layout)), config: true } as Entry,
     file('/usr/lib/systemd/system/ar-exec.service', 0o644, systemdUnit(layout)),
     file('/usr/lib/systemd/system/ar-exec-firewall.service', 0o644, firewallUnit()),
-    file('/usr/lib/systemd/system/ar-exec-execq.socket', 0o644, queueUnit()),
+    file('/usr/lib/systemd/system/ar-exec-execq.socket', 0o644, read('scripts/systemd/ar-exec-execq.socket')),
     file('/usr/lib/sysusers.d/ar-exec.conf', 0o644, sysusers),
     file('/usr/lib/tmpfiles.d/ar-exec.conf', 0o644, tmpfiles),
     file('/usr/lib/ar-exec/execd-stand-in', 0o755, read('scripts/execd/stand-in')),

@@ -1,8 +1,8 @@
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 const executable = resolve('build/out/ar-exec');
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -14,14 +14,62 @@ test('the executable needs nothing beside it, and knows its version', async () =
   expect((await start(['--version'])).stdout).toContain(version);
 });
 
-test('NODE_OPTIONS makes it run nothing: it may be started as root', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'ar-exec-'));
-  const script = join(folder, 'intruder.cjs');
-  await writeFile(script, "process.stdout.write('intruder')");
-  const env = { NODE_OPTIONS: `--require=${script}` };
+/** As it is, and with what the Node inside would do at the word of whoever starts it. */
+describe('the environment has the Node inside do nothing: it may be started as root', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ar-exec-'));
+    await writeFile(join(folder, 'intruder.cjs'), "process.stdout.write('intruder')");
+  });
+  const node = (env: Record<string, string>) =>
+    execa(process.execPath, ['-e', '0'], { env, reject: false });
 
-  expect((await start(['--version'], env)).stdout).not.toContain('intruder');
-  // The same does run in an ordinary Node, so the test would notice.
-  const node = await execa(process.execPath, ['-e', '0'], { env });
-  expect(node.stdout).toBe('intruder');
+  test('NODE_OPTIONS', async () => {
+    const env = { NODE_OPTIONS: `--require=${join(folder, 'intruder.cjs')}` };
+    expect((await start(['--version'], env)).stdout).not.toContain('intruder');
+    // The same does run in an ordinary Node, so the test would notice.
+    expect((await node(env)).stdout).toBe('intruder');
+  });
+
+  /** A provider is a library of native code. That there is none is told by who wants to load it. */
+  test('OPENSSL_CONF', async () => {
+    const configuration = join(folder, 'openssl.cnf');
+    const sections = [
+      'nodejs_conf = start\n[start]\nproviders = all\n[all]\nintruder = one',
+      `[one]\nmodule = ${join(folder, 'intruder.so')}\nactivate = 1\n`,
+    ];
+    await writeFile(configuration, sections.join('\n'));
+    const env = { OPENSSL_CONF: configuration };
+    expect(await start(['--version'], env)).toMatchObject({ exitCode: 0, stdout: version });
+    expect((await node(env)).exitCode).not.toBe(0);
+  });
+
+  test('folders that Node writes into', async () => {
+    const env = {
+      NODE_V8_COVERAGE: join(folder, 'coverage'),
+      NODE_COMPILE_CACHE: join(folder, 'cache'),
+      NODE_DEBUG: 'module,net,http',
+      NODE_REDIRECT_WARNINGS: join(folder, 'warnings'),
+      AR_EXEC_SOCKET: join(folder, 'none.sock'),
+    };
+    const before = await readdir(folder);
+    const { stderr, exitCode } = await execa(executable, ['list'], {
+      env,
+      extendEnv: false,
+      reject: false,
+    });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/^ar-exec: no agent answers/);
+    expect(await readdir(folder)).toEqual(before);
+    await node(env);
+    expect(await readdir(folder)).toContain('coverage');
+  });
+
+  test('and the name that it is called by counts all the same', async () => {
+    const called = join(folder, 'firewall-drop');
+    await symlink(executable, called);
+    const options = { env: { NODE_DEBUG: 'net' }, extendEnv: false, input: '', reject: false };
+    const { stdout, stderr } = await execa(called, [], options as never);
+    expect(`${stdout}${stderr}`).not.toMatch(/Say what to do|^NET /);
+  });
 });

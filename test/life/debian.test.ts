@@ -130,7 +130,7 @@ requires(
         .poll(async () => Number(await unit('WatchdogTimestampMonotonic')) - asked, soon)
         .toBeGreaterThan(4_000_000);
       expect(await unit('MainPID')).toBe(pid);
-      await machine.run('kill', '-STOP', pid);
+      await machine.run('sh', '-c', `kill -STOP ${pid}`);
       await expect.poll(() => unit('MainPID'), soon).not.toMatch(new RegExp(`^(0|${pid})$`));
       await ready();
       await machine.run('rm', '-r', '/run/systemd/system/ar-exec.service.d');

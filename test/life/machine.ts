@@ -3,6 +3,7 @@
  * build/prepare-life.mjs made, its network is a wire to a namespace of attackers.
  */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,13 +56,15 @@ export async function bootMachine(release: string): Promise<Machine> {
 
   const options = ['--quiet', '-D', root, '--private-network', '--register=no', '--keep-unit'];
   // systemd 256 and later want the one hierarchy of cgroups, also where the kernel was started with both.
-  const booted = execa('systemd-nspawn', [...options, '--console=pipe', '-b'], {
-    env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1', SYSTEMD_LOG_TARGET: 'null' },
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'ignore',
-    reject: false,
-  });
+  const start = () =>
+    execa('systemd-nspawn', [...options, '--console=pipe', '-b'], {
+      env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1', SYSTEMD_LOG_TARGET: 'null' },
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
+      reject: false,
+    });
+  let booted = start();
   let first = 0;
 
   const words = (argv: readonly string[]) => [
@@ -140,7 +143,15 @@ export async function bootMachine(release: string): Promise<Machine> {
     inside: () => ['nsenter', '--target', String(first), '--net'],
     outside: () => ['ip', 'netns', 'exec', peers],
     reboot: async () => {
+      // Its first process ends when all others have.
       await tries('systemctl', 'reboot');
+      for (const deadline = Date.now() + bootMs; Date.now() < deadline; await sleep(100)) {
+        if (!existsSync(`/proc/${first}`)) break;
+      }
+      // Some nspawns end where others start it anew: so it is always one of ours that does.
+      booted.kill('SIGKILL');
+      await booted;
+      booted = start();
       await up();
     },
     written: async () => {
