@@ -34,7 +34,11 @@ export function installed(executable: Buffer): Entry[] {
     { ...file('/etc/init.d/ar-exec', 0o755, sysvScript(layout)), config: true } as Entry,
     file('/usr/lib/systemd/system/ar-exec.service', 0o644, systemdUnit(layout)),
     file('/usr/lib/systemd/system/ar-exec-firewall.service', 0o644, firewallUnit()),
-    file('/usr/lib/systemd/system/ar-exec-execq.socket', 0o644, read('scripts/systemd/ar-exec-execq.socket')),
+    file(
+      '/usr/lib/systemd/system/ar-exec-execq.socket',
+      0o644,
+      read('scripts/systemd/ar-exec-execq.socket'),
+    ),
     file('/usr/lib/sysusers.d/ar-exec.conf', 0o644, sysusers),
     file('/usr/lib/tmpfiles.d/ar-exec.conf', 0o644, tmpfiles),
     file('/usr/lib/ar-exec/execd-stand-in', 0o755, read('scripts/execd/stand-in')),

@@ -34,7 +34,7 @@ export interface Machine {
 export const address = '10.79.0.1';
 const gateway = '10.79.0.2';
 /** All of it is the attackers'. */
-export const attackers = '198.18.0.0/16';
+const attackers = '198.18.0.0/16';
 const bootMs = 120_000;
 
 export async function bootMachine(release: string): Promise<Machine> {
