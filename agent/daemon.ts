@@ -18,7 +18,7 @@ import { listen, type SocketServer } from './intake/server.ts';
 import { startLookout } from './lookout.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { createCommands } from './policy/commands.ts';
-import { createReload, type Reload } from './reload.ts';
+import { createHangUp, createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
 import { type LaterReporter, reportLater } from './report/report-later.ts';
 import { knownNames } from './settle/known-names.ts';
@@ -135,15 +135,7 @@ export async function startAgent(
     ]);
     log.info({ socket }, 'ready');
     manager.ready(`ready; ${composed.journal.liveCount()} held at the start`);
-    const hangUp = async (): Promise<void> => {
-      log.reopen();
-      // A firewall that was started anew has us told so (agent/service/systemd.ts).
-      const compared = composed.flow.desks().map((desk) => desk.reconcile(false));
-      await reload().catch((error) =>
-        log.error(describeError(error), 'the configuration stays as it was'),
-      );
-      await Promise.all(compared);
-    };
+    const hangUp = createHangUp({ composed, reload, log });
     return {
       hangUp,
       stop: () => {

@@ -2,6 +2,7 @@
 import type { Composed } from './compose.ts';
 import { loadConfig } from './config/load.ts';
 import type { Config } from './config/settings.ts';
+import { describeError } from './errors.ts';
 import type { Log } from './observe/log.ts';
 import { knownNames } from './settle/known-names.ts';
 
@@ -42,6 +43,24 @@ export function createReload({ places, composed, log }: ReloadOptions): Reload {
     const next = last.then(reload);
     last = next.catch(() => {});
     return next;
+  };
+}
+
+/** The logs and the configuration anew, and a comparison. Never rejects: see `Agent`. */
+export function createHangUp(parts: {
+  readonly composed: Composed;
+  readonly reload: Reload;
+  readonly log: Log;
+}): () => Promise<void> {
+  const { composed, reload, log } = parts;
+  return async () => {
+    log.reopen();
+    // A firewall that was started anew has us told so (agent/service/systemd.ts).
+    const compared = composed.flow.desks().map((desk) => desk.reconcile(false));
+    await reload().catch((error) =>
+      log.error(describeError(error), 'the configuration stays as it was'),
+    );
+    await Promise.all(compared);
   };
 }
 

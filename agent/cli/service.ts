@@ -12,7 +12,7 @@ import { refuseOthers, show, tell } from './changes.ts';
 import { Ended, print, printJson } from './output.ts';
 
 interface ServiceFlags extends CommonFlags {
-  readonly what: 'install' | 'remove' | 'status';
+  readonly what: 'install' | 'uninstall' | 'remove' | 'status';
   readonly dryRun: boolean;
   readonly root: string;
   readonly system?: string | undefined;
@@ -28,8 +28,8 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
   builder: (parser) =>
     parser
       .positional('what', {
-        choices: ['install', 'remove', 'status'] as const,
-        describe: 'what to do',
+        choices: ['install', 'uninstall', 'remove', 'status'] as const,
+        describe: 'what to do; remove is uninstall',
       })
       .option('dry-run', { type: 'boolean', default: false, describe: 'show it, and do nothing' })
       .option('start', { type: 'boolean', default: true, describe: 'start it now, too' })
@@ -48,7 +48,7 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
       .example('$0 service install --dry-run', '')
       .example('$0 service install --pf yes', 'on FreeBSD and OpenBSD, where pf is used')
       .example('$0 service status', '')
-      .example('$0 service remove', 'configuration, journal and logs stay') as never,
+      .example('$0 service uninstall', 'configuration, journal and logs stay') as never,
   handler: async (flags) => {
     const root = flags.root.replace(/\/+$/, '') || '/';
     if (flags.what === 'status') return tellState(flags, currentSystem());

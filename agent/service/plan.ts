@@ -9,6 +9,7 @@ import {
   serviceText,
 } from './files.ts';
 import type { Layout } from './layout.ts';
+import { firewallUnit } from './systemd.ts';
 
 export interface Wish {
   readonly layout: Layout;
@@ -53,6 +54,7 @@ export function planInstall({ layout, from, logs, start, pf }: Wish): Change[] {
       text: serviceText(layout),
       mode: system === 'linux' || system === 'darwin' ? 0o644 : 0o755,
     },
+    ...(system === 'linux' ? [firewalls(serviceFile)] : []),
     ...rotation(layout, logs),
     ...(pf === undefined ? [] : addAnchor(pf)),
     ...enable(layout),
@@ -66,6 +68,9 @@ export function planRemove({ layout, pf }: Pick<Wish, 'layout' | 'pf'>): Change[
   return [
     ...disable(layout),
     { kind: 'remove', path: serviceFile },
+    ...(layout.system === 'linux'
+      ? [{ kind: 'remove', path: firewalls(serviceFile).path } as const]
+      : []),
     ...(layout.system === 'linux' ? [run('systemctl daemon-reload', { only: 'changed' })] : []),
     ...unrotate(layout),
     ...(pf === undefined ? [] : removeAnchor(pf)),
@@ -74,6 +79,12 @@ export function planRemove({ layout, pf }: Pick<Wish, 'layout' | 'pf'>): Change[
     ...(layout.system === 'darwin' ? [{ kind: 'remove', path: macPaths } as const] : []),
     { kind: 'remove', path: program.file },
   ];
+}
+
+/** Its own unit, since it is started with others than ours. */
+function firewalls(serviceFile: string) {
+  const path = `${folderOf(serviceFile)}/ar-exec-firewall.service`;
+  return { kind: 'write', path, text: firewallUnit(), mode: 0o644 } as const;
 }
 
 /** path_helper(8) makes it part of everybody's PATH. */

@@ -43,7 +43,7 @@ export function installed(executable: Buffer): Entry[] {
     file('/usr/lib/tmpfiles.d/ar-exec.conf', 0o644, tmpfiles),
     file('/usr/lib/ar-exec/execd-stand-in', 0o755, read('scripts/execd/stand-in')),
     ...globbed('scripts/wazuh/*.xml', '/usr/share/ar-exec/wazuh'),
-    file('/usr/share/ar-exec/openrc/ar-exec', 0o644, openrcScript(layout)),
+    file('/usr/share/ar-exec/openrc/ar-exec', 0o755, openrcScript(layout)),
     file('/usr/share/man/man8/ar-exec.8.gz', 0o644, gzip(Buffer.from(programPage()))),
     file('/usr/share/man/man5/ar-exec.conf.5.gz', 0o644, gzip(Buffer.from(configurationPage()))),
     ...completionFiles().map(([path, text]) => file(path, 0o644, text)),

@@ -68,7 +68,7 @@ Description: active-response executor: blocks, and takes it back on time
 `;
 }
 
-export const maintainer = 'ar-exec maintainers <maintainers@ar-exec.org>';
+export const maintainer = 'ar-exec maintainers <maintainers@ar-exec.invalid>';
 
 function configFiles(entries: readonly Entry[]): string {
   return entries.flatMap((one) => ('config' in one ? [`${one.path}\n`] : [])).join('');

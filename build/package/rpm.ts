@@ -68,7 +68,10 @@ function forRpm(one: Entry): Entry[] {
   return [{ ...one, path: one.path.replace('/zsh/vendor-completions/', '/zsh/site-functions/') }];
 }
 
-function specText({ version }: Omit<Package, 'packing'>, entries: readonly Entry[]): string {
+function specText(
+  { version, seconds }: Omit<Package, 'packing'>,
+  entries: readonly Entry[],
+): string {
   const ours = /^\/(?:etc|usr\/lib|usr\/share|usr\/share\/doc)\/ar-exec(?:\/|$)/;
   const folders = withFolders(entries).filter(
     (one) => one.kind === 'folder' && ours.test(one.path),
@@ -92,20 +95,20 @@ Version: ${version.replaceAll('-', '~')}
 Release: 1
 Summary: Active-response executor that blocks and takes it back on time
 License: Apache-2.0
-URL: https://ar-exec.org/
 Group: System/Base
 Packager: ${maintainer}
 AutoReqProv: no
 Requires: libatomic.so.1()(64bit)
 Requires: libc.so.6(GLIBC_2.28)(64bit)
 Requires: libstdc++.so.6(GLIBCXX_3.4.21)(64bit)
+Requires: logrotate
 Recommends: nftables
 
 %description
-Carries out what a detector of attacks asks for, such as to block an address, to
-lock an account or to run a script, with the tools of the machine. What it is
-going to do is written down before, and is taken back when its time is up: after
-a crash, a restart of the machine and a flush of the firewall, too.
+Carries out what a detector of attacks asks for, such as to block an address,
+to lock an account or to run a script, with the tools of the machine. What it
+is going to do is written down before, and is taken back when its time is up:
+after a crash, a restart of the machine and a flush of the firewall, too.
 
 %install
 mkdir -p %{buildroot}/var/lib/ar-exec %{buildroot}/var/log/ar-exec
@@ -144,5 +147,14 @@ exit 0
 ${lines.join('\n')}
 
 %changelog
+* ${dayOf(seconds)} ${maintainer} - ${version}-1
+- As /usr/share/doc/ar-exec has it.
 `;
+}
+
+/** As rpm wants it: `Thu May 28 2026`. */
+function dayOf(seconds: number): string {
+  return new Date(seconds * 1_000)
+    .toUTCString()
+    .replace(/^(\w+), (\d+) (\w+) (\d+) .*$/, '$1 $3 $2 $4');
 }
