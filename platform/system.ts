@@ -19,6 +19,9 @@ export const unixSystems: readonly Unix[] = Object.keys(systems).filter(isSystem
 /** Every system with a shell and root; for what is made of files and the network alone. */
 export const everyUnix: readonly string[] = unixSystems.map((system) => systems[system]);
 
+/** Where there is a network, and nothing else is needed. */
+export const everySystem: readonly string[] = Object.values(systems);
+
 export function isSystem(name: string): name is System {
   return Object.hasOwn(systems, name);
 }

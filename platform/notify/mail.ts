@@ -1,6 +1,6 @@
 /** Sends a mail through a mail server of one's own (SMTP). */
 import type { OneShot, OneShotKind, Settings } from '../driver.ts';
-import { everyUnix } from '../system.ts';
+import { everySystem } from '../system.ts';
 import type { NamedTarget } from '../target.ts';
 import { belowLevel, judgeMail, notifierTraits } from './answer.ts';
 import { bodyOf, cut, type Message, messageOf } from './message.ts';
@@ -11,7 +11,7 @@ const mailMs = 30_000;
 export const mail: OneShotKind<NamedTarget> = {
   name: 'mail',
   defaults: { notification: 'mail-alert', host: '' },
-  about: { add: 'sends a mail', systems: everyUnix, options: ['notification'] },
+  about: { add: 'sends a mail', systems: everySystem, options: ['notification'] },
   make: (settings: Settings): OneShot<NamedTarget> => ({
     name: 'mail',
     settings,

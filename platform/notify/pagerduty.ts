@@ -4,7 +4,7 @@
  * a secret: it is filled in when the request is sent.
  */
 import type { Facts, OneShot, OneShotKind, Settings } from '../driver.ts';
-import { everyUnix } from '../system.ts';
+import { everySystem } from '../system.ts';
 import type { NamedTarget } from '../target.ts';
 import { belowLevel, judgeHttp, notifierTraits } from './answer.ts';
 import { bodyOf, cut, type Message, messageOf, oneLine } from './message.ts';
@@ -15,7 +15,7 @@ const eventsUrl = 'https://events.pagerduty.com/v2/enqueue';
 export const pagerduty: OneShotKind<NamedTarget> = {
   name: 'pagerduty',
   defaults: { notification: 'ossec-pagerduty', host: '' },
-  about: { add: 'opens an alert at PagerDuty', systems: everyUnix, options: ['notification'] },
+  about: { add: 'opens an alert at PagerDuty', systems: everySystem, options: ['notification'] },
   make: (settings: Settings): OneShot<NamedTarget> => ({
     name: 'pagerduty',
     settings,

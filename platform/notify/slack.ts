@@ -7,7 +7,7 @@
  */
 import type { Facts, Judgement, OneShot, OneShotKind, Question, Settings } from '../driver.ts';
 import { type Sealed, sealed } from '../sealed.ts';
-import { everyUnix } from '../system.ts';
+import { everySystem } from '../system.ts';
 import type { NamedTarget } from '../target.ts';
 import { belowLevel, judgeHttp, notifierTraits } from './answer.ts';
 import {
@@ -28,7 +28,7 @@ export const slack: OneShotKind<NamedTarget> = {
   defaults: { notification: 'wazuh-slack', format: 'slack', host: '' },
   about: {
     add: 'posts to a webhook',
-    systems: everyUnix,
+    systems: everySystem,
     options: ['notification'],
   },
   make: (settings: Settings): OneShot<NamedTarget> => ({

@@ -3,7 +3,7 @@
  * (https://docs.joinmastodon.org/methods/statuses/#create). Everybody can read it, as a rule.
  */
 import type { OneShot, OneShotKind, Settings } from '../driver.ts';
-import { everyUnix } from '../system.ts';
+import { everySystem } from '../system.ts';
 import type { NamedTarget } from '../target.ts';
 import { belowLevel, judgeHttp, notifierTraits } from './answer.ts';
 import { bodyOf, type Message, messageOf } from './message.ts';
@@ -19,7 +19,7 @@ const longestOnMastodon = 500;
 export const xPost: OneShotKind<NamedTarget> = {
   name: 'x-post',
   defaults: { notification: 'ossec-tweeter', service: 'x', host: '' },
-  about: { add: 'posts to X or Mastodon', systems: everyUnix, options: ['notification'] },
+  about: { add: 'posts to X or Mastodon', systems: everySystem, options: ['notification'] },
   make: (settings: Settings): OneShot<NamedTarget> => ({
     name: 'x-post',
     settings,
