@@ -97,5 +97,5 @@ function policy(user: string, { password }: Wanted): string[][] {
 
 function net(user: string, { password }: Wanted): string[][] {
   const active = password === 'lock' ? 'no' : password === 'open' ? 'yes' : undefined;
-  return active === undefined ? [] : [['net.exe', 'user', user, `/active:${active}`]];
+  return active === undefined ? [] : [['net', 'user', user, `/active:${active}`]];
 }

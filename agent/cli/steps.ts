@@ -66,7 +66,7 @@ export function stepText(step: Step | ScriptStep): string {
     case 'native-calls':
       return '# look whether the calls of Windows can be made';
     case 'restart-service':
-      return `net.exe stop ${step.service} /y  # if it runs\nnet.exe start ${step.service}`;
+      return `net stop ${step.service} /y  # if it runs\nnet start ${step.service}`;
     case 'name-files':
       return [
         `# empty files in ${step.path}, mode 1444:`,

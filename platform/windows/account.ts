@@ -36,7 +36,7 @@ export const accountWindows: DriverKind<UserTarget> = {
       probe: {
         steps: [
           readAccountsOf('win32'),
-          { kind: 'command', tool: 'net.exe', args: ['user', '/?'] },
+          { kind: 'command', tool: 'net', args: ['user', '/?'] },
         ],
         read: ([accounts, net]) => readProbe(accounts, net),
       },
@@ -63,7 +63,7 @@ function readProbe(accounts: StepResult | undefined, net: StepResult | undefined
     return unusable(accounts?.stderr || 'the accounts cannot be read');
   }
   if (net?.failure !== undefined && net.failure !== 'exit') {
-    return unusable(`net.exe does not answer: ${net.stderr.trim() || net.failure}`);
+    return unusable(`net does not answer: ${net.stderr.trim() || net.failure}`);
   }
   return { usable: true, why: 'net user', families: [] };
 }

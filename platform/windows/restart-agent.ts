@@ -30,7 +30,7 @@ export const restartAgentWindows: OneShotKind = {
     probe: {
       steps: services.map((service) => ({
         kind: 'command',
-        tool: 'sc.exe',
+        tool: 'sc',
         args: ['query', service],
       })),
       read: readProbe,
@@ -57,7 +57,7 @@ function readProbe(answers: readonly StepResult[]): Usability {
   }
   if (strange !== undefined) {
     const said = strange.stderr.trim() || strange.exitCode || strange.failure;
-    return unusable(`sc.exe does not tell of services: ${said}`);
+    return unusable(`sc does not tell of services: ${said}`);
   }
   return unusable(`no agent of Wazuh or OSSEC: no service ${services.join(' or ')}`);
 }

@@ -46,8 +46,8 @@ describe.each(['en', 'de'])('a Windows that speaks %s', (language) => {
     expect(await one.giveBack(['alice'])).toMatchObject([{ result: 'done' }]);
     expect(machine.account('alice')?.disabled).toBe(false);
     expect(machine.ran).toEqual([
-      'net.exe user alice /active:no',
-      'net.exe user alice /active:yes',
+      'net user alice /active:no',
+      'net user alice /active:yes',
     ]);
   });
 });
@@ -74,11 +74,11 @@ test('a name that belongs to another number by now is left alone', async () => {
 });
 
 test.each<[Switches, string]>([
-  [{ ignored: true }, 'net.exe user alice /active:no says it is done, and it is not'],
+  [{ ignored: true }, 'net user alice /active:no says it is done, and it is not'],
   [{ denied: true }, 'System error 5 has occurred.'],
   [{ denied: true, language: 'de' }, 'Systemfehler 5 aufgetreten.'],
-  [{ hang: ['net.exe'] }, 'took too long'],
-  [{ missing: ['net.exe'] }, 'net.exe is not there'],
+  [{ hang: ['net'] }, 'took too long'],
+  [{ missing: ['net'] }, 'net is not there'],
   [{ unreadable: 'NetUserEnum: access is denied (5)' }, 'access is denied'],
 ])('%j is a failure, and nothing is said to be disabled', async (switches, why) => {
   const machine = windowsAccounts();
@@ -144,7 +144,7 @@ test('disables nobody where a group is on the list and groups cannot be read', a
 test.each<[Switches, boolean, string]>([
   [{}, true, 'net user'],
   [{ language: 'de' }, true, 'net user'],
-  [{ missing: ['net.exe'] }, false, 'net.exe does not answer: net.exe is not there'],
+  [{ missing: ['net'] }, false, 'net does not answer: net is not there'],
   [{ unreadable: 'a domain controller has no accounts of its own' }, false, 'domain controller'],
 ])('the probe says what is in the way: %j', async (switches, usable, why) => {
   const machine = windowsAccounts();
@@ -164,7 +164,7 @@ test('sessions are ended after the door is shut', () => {
   ]);
   expect(steps.map(stepText).join('\n')).toMatchInlineSnapshot(`
     "# if alice is still number 1001, what of this is not so yet:
-    net.exe user alice /active:no
+    net user alice /active:no
     logoff of each session of account number 1001  # and its processes are ended"
   `);
 });

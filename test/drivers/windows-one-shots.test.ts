@@ -66,14 +66,14 @@ describe('restart-agent-windows', () => {
       const done = await restart(services, { language });
       expect(done.usability).toMatchObject({ usable: true, settled: { service } });
       expect(done.judged).toEqual({ done: true });
-      expect(done.ran).toEqual([`net.exe stop ${service} /y`, `net.exe start ${service}`]);
+      expect(done.ran).toEqual([`net stop ${service} /y`, `net start ${service}`]);
     }
   });
 
   test('starts what does not run', async () => {
     const done = await restart({ WazuhSvc: 1 });
     expect(done.judged).toEqual({ done: true });
-    expect(done.ran).toEqual(['net.exe start WazuhSvc']);
+    expect(done.ran).toEqual(['net start WazuhSvc']);
   });
 
   test('says what was left as it was, and what is gone', async () => {
@@ -83,7 +83,7 @@ describe('restart-agent-windows', () => {
       again: true,
       why: expect.stringMatching(/^WazuhSvc was not stopped, and goes on as it was: The service/),
     });
-    expect(stuck.ran).toEqual(['net.exe stop WazuhSvc /y']);
+    expect(stuck.ran).toEqual(['net stop WazuhSvc /y']);
     const broken = await restart({ WazuhSvc: 4 }, { broken: ['WazuhSvc'], language: 'de' });
     expect(broken.judged).toMatchObject({
       done: false,
@@ -99,7 +99,7 @@ describe('restart-agent-windows', () => {
     const { read } = restartAgentWindows.make({}).probe;
     expect(read([failed('denied'), failed('denied')])).toMatchObject({
       usable: false,
-      why: 'sc.exe does not tell of services: denied',
+      why: 'sc does not tell of services: denied',
     });
     expect(read([])).toMatchObject({ usable: false });
   });

@@ -133,7 +133,7 @@ const expected: Readonly<Record<string, unknown>> = {
   'a service that stands still': done,
   'a service': done,
   'no service': { failure: 'exit', stdout: '', stderr: 'there is no service NoSuchService' },
-  ran: ['net.exe start Spooler', 'net.exe stop Spooler /y', 'net.exe start Spooler'],
+  ran: ['net start Spooler', 'net stop Spooler /y', 'net start Spooler'],
 };
 
 requires('root', 'wine')('what is done by the calls of Windows', () => {

@@ -289,7 +289,7 @@ async function services(): Promise<void> {
   const run: Runner = async (step) => {
     if (step.kind !== 'command') throw new Error(step.kind);
     ran.push([step.tool, ...step.args].join(' '));
-    const file = `C:\\windows\\system32\\${step.tool}`;
+    const file = `C:\\windows\\system32\\${step.tool}.exe`;
     const { exitCode = -1, stdout, stderr } = await execa(file, step.args, { reject: false });
     return { exitCode, stdout, stderr, ...(exitCode === 0 ? {} : { failure: 'exit' as const }) };
   };

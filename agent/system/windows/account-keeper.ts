@@ -17,7 +17,7 @@ export const windowsAccounts: AccountKeeper = {
 };
 
 function setActive(name: string, active: 'yes' | 'no') {
-  return command('net.exe', ['user', name, `/active:${active}`]);
+  return command('net', ['user', name, `/active:${active}`]);
 }
 
 function accountsIn({ failure, stdout, stderr }: StepResult): LocalAccount[] {

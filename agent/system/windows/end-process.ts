@@ -108,8 +108,13 @@ async function endFamily(held: ProcessHandle[], never: readonly string[]): Promi
     let isEarly = false;
     for (const one of found) {
       const child = openOrNot(one.pid);
-      if (child === 'early') isEarly = true;
-      else if (child === undefined || !endChild(child, one, { all, never })) spared.add(one.pid);
+      // It is not the one that was listed, or was not whole yet: it is looked for again.
+      if (child === 'early' || (child !== undefined && child.started !== one.started)) {
+        if (child !== 'early') child.close();
+        isEarly = true;
+        continue;
+      }
+      if (child === undefined || !endChild(child, all, never)) spared.add(one.pid);
       else held.push(child);
     }
     if (isEarly) await pause(earlyMs);
@@ -129,11 +134,11 @@ function openOrNot(pid: number): ProcessHandle | 'early' | undefined {
 /** False: it is left alone, and closed. */
 function endChild(
   child: ProcessHandle,
-  listed: ListedProcess,
-  { all, never }: { readonly all: readonly ListedProcess[]; readonly never: readonly string[] },
+  all: readonly ListedProcess[],
+  never: readonly string[],
 ): boolean {
-  const isSame = child.started === listed.started && !child.hasEnded();
-  if (isSame && child.mayEnd && whyProtected(child, never, all) === undefined) {
+  const mayEnd = child.mayEnd && !child.hasEnded();
+  if (mayEnd && whyProtected(child, never, all) === undefined) {
     child.end();
     return true;
   }

@@ -16,7 +16,7 @@ export async function restartService(
 ): Promise<StepResult> {
   const until = performance.now() + deadlineMs;
   const net = (...args: string[]): Promise<StepResult> =>
-    run({ kind: 'command', tool: 'net.exe', args, deadlineMs });
+    run({ kind: 'command', tool: 'net', args, deadlineMs });
   const found = await stateOf(service, run);
   if (found === undefined) return failed(`there is no service ${service}`);
   if (found !== stopped) {
@@ -57,7 +57,7 @@ async function reaches(
 async function stateOf(service: string, run: Runner): Promise<number | undefined> {
   const { failure, stdout } = await run({
     kind: 'command',
-    tool: 'sc.exe',
+    tool: 'sc',
     args: ['query', service],
   });
   return failure === undefined ? parseState(stdout) : undefined;
