@@ -34,10 +34,7 @@ export const accountWindows: DriverKind<UserTarget> = {
       settings,
       system: 'win32',
       probe: {
-        steps: [
-          readAccountsOf('win32'),
-          { kind: 'command', tool: 'net', args: ['user', '/?'] },
-        ],
+        steps: [readAccountsOf('win32'), { kind: 'command', tool: 'net', args: ['user', '/?'] }],
         read: ([accounts, net]) => readProbe(accounts, net),
       },
       expires: false,

@@ -45,10 +45,7 @@ describe.each(['en', 'de'])('a Windows that speaks %s', (language) => {
     expect(machine.account('alice')?.disabled).toBe(true);
     expect(await one.giveBack(['alice'])).toMatchObject([{ result: 'done' }]);
     expect(machine.account('alice')?.disabled).toBe(false);
-    expect(machine.ran).toEqual([
-      'net user alice /active:no',
-      'net user alice /active:yes',
-    ]);
+    expect(machine.ran).toEqual(['net user alice /active:no', 'net user alice /active:yes']);
   });
 });
 

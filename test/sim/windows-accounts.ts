@@ -21,7 +21,7 @@ export interface WindowsAccounts extends QuickMachine {
 }
 
 export function windowsAccounts(): WindowsAccounts {
-  const quick = createQuickMachine('macos14', { 'net': net, 'sc': sc });
+  const quick = createQuickMachine('windows11', { net: net, sc: sc });
   let next = 1_001;
   const machine: WindowsAccounts = Object.assign(quick, {
     agent: 'S-1-5-18',
