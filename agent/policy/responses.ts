@@ -1,3 +1,4 @@
+import type { System } from '../../platform/system.ts';
 import type { Target } from '../../platform/target.ts';
 import type { Instance, Request } from '../words.ts';
 
@@ -28,7 +29,7 @@ export interface ResponseDefinition {
 export const responses: readonly ResponseDefinition[] = [
   {
     name: 'firewall-drop',
-    aliases: ['default-firewall-drop', 'firewall-drop.sh', 'firewall-drop.cmd'],
+    aliases: ['default-firewall-drop', 'firewall-drop.sh'],
     target: 'address',
     stateful: true,
     drivers: ['nftables', 'ipset', 'iptables', 'pf', 'ipfw', 'npf', 'netsh'],
@@ -44,7 +45,6 @@ export const responses: readonly ResponseDefinition[] = [
   },
   {
     name: 'block-ip',
-    aliases: ['block-ip.exe'],
     target: 'address',
     stateful: true,
     // What cuts off more comes first. Where firewalld runs on iptables, its reload takes the rules of
@@ -78,7 +78,7 @@ export const responses: readonly ResponseDefinition[] = [
   },
   {
     name: 'netsh',
-    aliases: ['netsh.exe', 'netsh.cmd', 'netsh-win-2016.cmd'],
+    aliases: ['netsh-win-2016'],
     target: 'address',
     stateful: true,
     drivers: ['netsh'],
@@ -127,7 +127,7 @@ export const responses: readonly ResponseDefinition[] = [
   },
   {
     name: 'route-null',
-    aliases: ['route-null.sh', 'route-null.cmd', 'route-null-2012.cmd', 'route-null.exe'],
+    aliases: ['route-null.sh', 'route-null-2012'],
     target: 'address',
     stateful: true,
     drivers: ['route-null', 'route-null-bsd', 'route-null-windows'],
@@ -222,4 +222,12 @@ export const responses: readonly ResponseDefinition[] = [
 /** The built-in response that a name, or an alias of it, stands for. */
 export function findResponse(name: string): ResponseDefinition | undefined {
   return responses.find((one) => one.name === name || one.aliases?.includes(name) === true);
+}
+
+/** The same on a system: on Windows a name can have the ending of an executable there. */
+export function findResponseOn(system: System, name: string): ResponseDefinition | undefined {
+  const found = findResponse(name);
+  return found !== undefined || system !== 'win32'
+    ? found
+    : findResponse(name.replace(/\.(?:exe|cmd)$/i, ''));
 }

@@ -7,7 +7,12 @@ import { createEndpoints } from '../config/notification-secrets.ts';
 import type { Config } from '../config/settings.ts';
 import { type Choice, choose } from '../engine/choose.ts';
 import { createGuard, type Guard, type Protected } from '../policy/guard.ts';
-import { findResponse, type ResponseDefinition, responses } from '../policy/responses.ts';
+import {
+  findResponse,
+  findResponseOn,
+  type ResponseDefinition,
+  responses,
+} from '../policy/responses.ts';
 import { createGateways } from '../system/gateways.ts';
 import { createEssentials } from '../system/machine.ts';
 import type { Endpoints, Instance } from '../words.ts';
@@ -79,7 +84,7 @@ export async function settle(
     endpoints: createEndpoints(config.notifications),
     essentials: createEssentials(config.managers, now, createGateways(system, run)),
     define: (name) => {
-      const found = configured.get(name) ?? findResponse(name);
+      const found = configured.get(name) ?? findResponseOn(system, name);
       return found !== undefined && isForHere(found) ? found : undefined;
     },
     foreign: (name) => {

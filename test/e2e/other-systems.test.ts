@@ -1,5 +1,5 @@
 /**
- * The bundle on each other system, as far as this machine can play it: Node says that it is that system,
+ * The bundle on each other Unix, as far as this machine can play it: Node says that it is that system,
  * and there is neither /proc nor /sys. Only what is made of files can be carried out here.
  */
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type System, systems } from '../../platform/system.ts';
+import { type System, unixSystems } from '../../platform/system.ts';
 import { requires } from '../requirements.ts';
 
 const bundle = resolve('build/out/ar-exec.mjs');
-const others = (Object.keys(systems) as System[]).filter((one) => one !== 'linux');
+const others = unixSystems.filter((one) => one !== 'linux');
 const hide = 'mount -t tmpfs none /proc && mount -t tmpfs none /sys && exec "$@"';
 
 requires('root', 'namespaces')('the bundle without /proc and /sys', () => {
