@@ -29,7 +29,7 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
     parser
       .positional('what', {
         choices: ['install', 'uninstall', 'remove', 'status'] as const,
-        describe: 'what to do; remove is uninstall',
+        describe: 'what to do; remove and uninstall are the same',
       })
       .option('dry-run', { type: 'boolean', default: false, describe: 'show it, and do nothing' })
       .option('start', { type: 'boolean', default: true, describe: 'start it now, too' })

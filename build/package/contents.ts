@@ -48,7 +48,8 @@ export function installed(executable: Buffer): Entry[] {
     file('/usr/share/man/man5/ar-exec.conf.5.gz', 0o644, gzip(Buffer.from(configurationPage()))),
     ...completionFiles().map(([path, text]) => file(path, 0o644, text)),
     file(`${doc}/copyright`, 0o644, copyright),
-    file(`${doc}/changelog.gz`, 0o644, gzip(read('CHANGELOG.md'))),
+    file(`${doc}/CHANGELOG.md`, 0o644, read('CHANGELOG.md')),
+    file('/usr/share/lintian/overrides/ar-exec', 0o644, overrides),
     ...documents().map((one) => ({ ...one, path: `${doc}/${one.path.slice(1)}` })),
     ...globbed('scripts/examples/*', `${doc}/examples`),
   ];
@@ -122,7 +123,7 @@ const copyright = `Format: https://www.debian.org/doc/packaging-manuals/copyrigh
 Upstream-Name: ar-exec
 
 Files: *
-Copyright: the authors of ar-exec
+Copyright: 2026 the authors of ar-exec
 License: Apache-2.0
  On Debian systems, the text of the Apache License 2.0 is in
  /usr/share/common-licenses/Apache-2.0.
@@ -131,4 +132,15 @@ Comment:
  https://github.com/nodejs/node/blob/main/LICENSE), and libraries from npm. The bill of
  materials (CycloneDX) that is published beside this package names each of them with
  its version and licence.
+`;
+
+const overrides = `# One file that needs nothing beside it: Node.js, as its project builds it, is inside.
+ar-exec: embedded-library *
+ar-exec: hardening-no-pie *
+# It has to start whenever a firewall does.
+ar-exec: systemd-service-file-refers-to-unusual-wantedby-target *
+# For systems with OpenRC, as a file to copy.
+ar-exec: unusual-interpreter */openrc/ar-exec*
+# It says what it does itself, with or without the functions of the LSB.
+ar-exec: init.d-script-does-not-source-init-functions *
 `;

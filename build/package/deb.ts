@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Packing } from './compress.ts';
 import { debianScripts } from './debian-scripts.ts';
 import { type Entry, file, withFolders } from './entry.ts';
-import { ar, tar } from './tar.ts';
+import { ar, gzip, tar } from './tar.ts';
 
 export interface Package {
   readonly version: string;
@@ -19,7 +19,7 @@ export const debianArch = { x64: 'amd64', arm64: 'arm64' } as const;
 
 export async function deb(wanted: Package): Promise<Buffer> {
   const { entries, seconds, packing } = wanted;
-  const all = withFolders(entries);
+  const all = withFolders([...entries, changelog(wanted)]);
   const control = [
     file('/control', 0o644, controlText(wanted, all)),
     file('/conffiles', 0o644, configFiles(all)),
@@ -59,9 +59,9 @@ Section: admin
 Priority: optional
 Description: active-response executor: blocks, and takes it back on time
  Carries out what a detector of attacks asks for, such as to block an address,
- to lock an account or to run a script, with the machine's own tools. What it is
- going to do is written down before, and is taken back when its time is up: after
- a crash, a restart of the machine and a flush of the firewall, too.
+ to lock an account or to run a script, with the machine's own tools. What it
+ is going to do is written down before, and is taken back when its time is up:
+ after a crash, a restart of the machine and a flush of the firewall, too.
  .
  It takes requests from Wazuh and OSSEC agents, from other programs over a local
  socket, and from the command line.
@@ -69,6 +69,13 @@ Description: active-response executor: blocks, and takes it back on time
 }
 
 export const maintainer = 'ar-exec maintainers <maintainers@ar-exec.invalid>';
+
+/** In the form that Debian's tools read; what it says is in CHANGELOG.md. */
+function changelog({ version, seconds }: Package): Entry {
+  const when = new Date(seconds * 1_000).toUTCString().replace('GMT', '+0000');
+  const text = `ar-exec (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n -- ${maintainer}  ${when}\n`;
+  return file('/usr/share/doc/ar-exec/changelog.gz', 0o644, gzip(Buffer.from(text)));
+}
 
 function configFiles(entries: readonly Entry[]): string {
   return entries.flatMap((one) => ('config' in one ? [`${one.path}\n`] : [])).join('');

@@ -62,7 +62,7 @@ if [ "$1" = remove ]; then
 		invoke-rc.d ar-exec stop || true
 	fi
 	# Nobody would take it back any more. What cannot be taken back is named, and stays in the journal.
-	/usr/bin/ar-exec journal revert >/dev/null ||
+	ar-exec journal revert >/dev/null ||
 		echo "ar-exec: not everything could be taken back; the journal in /var/lib/ar-exec has it" >&2
 fi
 exit 0
@@ -72,11 +72,11 @@ const postrm = `${head}
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi
-if [ "$1" = remove ] && [ -x /usr/bin/deb-systemd-helper ]; then
+if [ "$1" = remove ] && command -v deb-systemd-helper >/dev/null; then
 	deb-systemd-helper mask ${units.join(' ')} >/dev/null || true
 fi
 if [ "$1" = purge ]; then
-	if [ -x /usr/bin/deb-systemd-helper ]; then
+	if command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper purge ${units.join(' ')} >/dev/null || true
 		deb-systemd-helper unmask ${units.join(' ')} >/dev/null || true
 	fi

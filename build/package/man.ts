@@ -24,7 +24,10 @@ export function startingLine(text: string): string {
 /** The lines as a file. Text that is filled anyway is broken, so that no line is long. */
 export function page(lines: readonly string[]): string {
   let filled = true;
-  const broken = lines.map((line) => {
+  const needed = lines.filter(
+    (line, index) => !/^\.(?:PP|br)$/.test(line) || !/^\.S[HS]/.test(lines[index - 1] ?? ''),
+  );
+  const broken = needed.map((line) => {
     if (line === '.nf') filled = false;
     if (line === '.fi') filled = true;
     if (!filled || /^\.[A-Z]/.test(line)) return line;

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 const heading = (name: string, section: number) =>
-  `.TH ${name} ${section} "" "ar-exec ${version}" "${section === 8 ? 'System Administration' : 'File Formats'}"`;
+  `.TH ${name} ${section} 2026-11-28 "ar-exec ${version}" "${section === 8 ? 'System Administration' : 'File Formats'}"`;
 
 export function programPage(): string {
   const commands = commandWords();

@@ -64,7 +64,7 @@ function build(
 /** Where the family of Red Hat and SUSE has things: no scripts of System V, other folders for a shell. */
 function forRpm(one: Entry): Entry[] {
   if (one.path.startsWith('/etc/init.d/') || one.path.endsWith('/copyright')) return [];
-  if (one.path.endsWith('/changelog.gz')) return [];
+  if (one.path.startsWith('/usr/share/lintian/')) return [];
   return [{ ...one, path: one.path.replace('/zsh/vendor-completions/', '/zsh/site-functions/') }];
 }
 

@@ -30,6 +30,7 @@ interface Settings {
   readonly describe?: string;
   readonly choices?: readonly string[];
   readonly default?: unknown;
+  readonly hidden?: boolean;
 }
 
 /** Every subcommand. */
@@ -53,7 +54,9 @@ function read({ command, describe, builder }: CommandModule<object, object>): Co
   const examples: [string, string][] = [];
   const known: Record<string, (...words: never[]) => void> = {
     positional: (name: string, settings: Settings) => positionals.push(word(name, settings)),
-    option: (name: string, settings: Settings) => options.push(word(name, settings)),
+    // What one program of ours says to another is nobody else's business.
+    option: (name: string, settings: Settings) =>
+      settings.hidden === true || options.push(word(name, settings)),
     example: (line: string, says: string) => examples.push([line.replace('$0', 'ar-exec'), says]),
     // What yargs checks, or how it shows it, is not for people to know.
     check: () => {},

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { responses } from '../../agent/policy/responses.ts';
 import { completionFiles } from '../../build/package/completions.ts';
 import { quick } from '../../build/package/compress.ts';
@@ -16,6 +16,8 @@ import { billOfMaterials } from '../../build/package/sbom.ts';
 import { tar, zip } from '../../build/package/tar.ts';
 import { commandWords, commonOptions } from '../../build/package/words.ts';
 
+// Each starts a Node on the sources.
+vi.setConfig({ testTimeout: 60_000 });
 const folder = mkdtempSync(join(tmpdir(), 'ar-exec-packages-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const entries = [
