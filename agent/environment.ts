@@ -1,8 +1,8 @@
 /**
  * The environment of whoever starts the executable is not to say what the Node inside does: to write
- * files (NODE_V8_COVERAGE), to take what others have compiled (NODE_COMPILE_CACHE), to trust anybody
- * (NODE_TLS_REJECT_UNAUTHORIZED). What Node reads before our first line is switched off where the
- * executable is made: NODE_OPTIONS and OPENSSL_CONF (build/executable.ts).
+ * files (NODE_V8_COVERAGE), or to trust anybody (NODE_TLS_REJECT_UNAUTHORIZED). What Node reads before
+ * our first line is switched off where the executable is made: NODE_OPTIONS and OPENSSL_CONF
+ * (build/executable.ts). Nothing does that for NODE_COMPILE_CACHE.
  */
 import { isSea } from 'node:sea';
 

@@ -47,8 +47,7 @@ describe('the environment has the Node inside do nothing: it may be started as r
   test('folders that Node writes into', async () => {
     const env = {
       NODE_V8_COVERAGE: join(folder, 'coverage'),
-      NODE_COMPILE_CACHE: join(folder, 'cache'),
-      NODE_DEBUG: 'module,net,http',
+      NODE_DEBUG: 'net,http',
       NODE_REDIRECT_WARNINGS: join(folder, 'warnings'),
       AR_EXEC_SOCKET: join(folder, 'none.sock'),
     };
