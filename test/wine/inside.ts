@@ -75,8 +75,12 @@ async function processes(): Promise<void> {
   });
   await note('no process', () => openProcess(0xfffc) === undefined);
   writeFileSync(
+    'C:\\child.js',
+    `require('fs').writeFileSync('C:\\\\running.txt', ''); setInterval(() => {}, 1000);`,
+  );
+  writeFileSync(
     'C:\\parent.js',
-    `require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'],
+    `require('child_process').spawn(process.execPath, ['C:\\\\child.js'],
        { stdio: 'ignore', detached: true }); setInterval(() => {}, 1000);`,
   );
   const parent = execa(node, ['C:\\parent.js'], { stdio: 'ignore', reject: false });
@@ -85,7 +89,7 @@ async function processes(): Promise<void> {
   while (children().length === 0) await new Promise((again) => setTimeout(again, 50));
   const [child] = children();
   // Wine gives up a program that is still being made when its parent ends.
-  while (imageOf(child?.pid ?? 0) === '') await new Promise((again) => setTimeout(again, 50));
+  while (!existsSync('C:\\running.txt')) await new Promise((again) => setTimeout(again, 50));
   const end = async (more: Partial<EndProcessStep>): Promise<unknown> => {
     const { stdout, stderr } = await endWindowsProcess({
       kind: 'end-process',
