@@ -207,7 +207,8 @@ requires(
     const running = agent;
     const add = { command: 'add', response: 'block-ip', srcip: held };
     expect(await running.ask(add)).toMatchObject({ ok: true });
-    const holder = execa('flock', ['--verbose', faulty.xtablesLock, 'sleep', '1000'], {
+    const says = ['sh', '-c', 'echo held; exec sleep 1000'];
+    const holder = execa('flock', ['--no-fork', faulty.xtablesLock, ...says], {
       reject: false,
       buffer: false,
     });
