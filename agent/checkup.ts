@@ -77,7 +77,7 @@ export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Pro
   const agent = await askAgent(socket);
   const findings = [
     ...configFindings,
-    ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0 }),
+    ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0, system }),
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
     ...(await placeFindings(loaded, places, { uid, system, run })),
     ...scriptFindings(scripts),

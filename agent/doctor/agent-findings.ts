@@ -1,5 +1,6 @@
 /** What there is to say about the agent, from what it says of itself. */
 import type { Finding } from '../../platform/driver.ts';
+import type { System } from '../../platform/system.ts';
 import type { AgentState, DriverState } from './report.ts';
 
 /** The part of the reply to `status` that is looked at. */
@@ -48,6 +49,7 @@ export interface Here {
   readonly drivers: readonly DriverState[];
   /** The drivers can only be judged from here by root. */
   readonly asRoot: boolean;
+  readonly system?: System;
 }
 
 const healthy: Finding = {
@@ -57,7 +59,7 @@ const healthy: Finding = {
 };
 
 export function agentFindings(answer: AgentAnswer, here: Here): Finding[] {
-  if (!answer.answers) return [silent(answer.why, answer.code, here.socket)];
+  if (!answer.answers) return [silent(answer.why, answer.code, here)];
   const { status } = answer;
   const execd = [...breakerFindings(status), ...execdFindings(status)];
   return [
@@ -68,13 +70,16 @@ export function agentFindings(answer: AgentAnswer, here: Here): Finding[] {
   ];
 }
 
-function silent(why: string, code: string | undefined, socket: string): Finding {
-  if (code === 'EACCES') {
+function silent(why: string, code: string | undefined, { socket, system }: Here): Finding {
+  const onWindows = system === 'win32';
+  if (code === 'EACCES' || code === 'EPERM') {
     return {
       id: 'agent-not-allowed',
       level: 'warning',
       what: `This user may not ask the agent at ${socket}.`,
-      remedy: 'Be root, or join the group that <socket_group> names.',
+      remedy: onWindows
+        ? 'Ask from a prompt that was opened with "Run as administrator".'
+        : 'Be root, or join the group that <socket_group> names.',
     };
   }
   const nobody = code === 'ENOENT' || code === 'ECONNREFUSED';
@@ -83,7 +88,9 @@ function silent(why: string, code: string | undefined, socket: string): Finding 
     level: nobody ? 'warning' : 'problem',
     what: nobody ? 'No agent runs.' : `The agent does not answer: ${why}.`,
     why: 'Nothing is accepted, taken back on time or repaired. Where the kernel ends blocks by itself, it does.',
-    remedy: 'Start it: ar-exec run (as root; docs/operations.md).',
+    remedy: onWindows
+      ? 'Start it: net start ar-exec. If there is no such service: ar-exec service install (docs/platforms.md).'
+      : 'Start it: ar-exec run (as root; docs/operations.md).',
   };
 }
 

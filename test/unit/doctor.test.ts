@@ -134,10 +134,20 @@ describe('the agent', () => {
     ['ENOENT', 'warning agent-absent'],
     ['ECONNREFUSED', 'warning agent-absent'],
     ['EACCES', 'warning agent-not-allowed'],
+    ['EPERM', 'warning agent-not-allowed'],
     // The connection was made, and nobody answers: it hangs.
     [undefined, 'problem agent-absent'],
   ])('does not answer: %s', (code, expected) => {
     expect(ids(agentFindings({ answers: false, why: 'no', code }, here))).toEqual([expected]);
+  });
+
+  test.each([
+    ['ENOENT', 'net start ar-exec. If there is no such service: ar-exec service install'],
+    ['EPERM', 'Run as administrator'],
+  ])('on Windows, %s: says what helps there', (code, remedy) => {
+    const windows = { ...here, system: 'win32' as const };
+    const [finding] = agentFindings({ answers: false, why: 'no', code }, windows);
+    expect(finding?.remedy).toContain(remedy);
   });
 });
 
