@@ -75,7 +75,9 @@ const saysNoMore = ['route-null', 'pf', 'ipfw', 'ipfw_mac', 'npf', 'netsh'];
 
 function address4(srcip: string | undefined, { name }: Called): Subject {
   if (srcip !== undefined && takesAddress(srcip)) return { keys: [srcip] };
-  const more = saysNoMore.includes(name.replace(/\.\w+$/, '')) ? '' : ' or invalid IP format';
+  const more = saysNoMore.includes(name.toLowerCase().replace(/\.\w+$/, ''))
+    ? ''
+    : ' or invalid IP format';
   return { refusal: `Cannot read 'srcip' from data${more}` };
 }
 

@@ -4,6 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import type { CommandStep, StepResult } from '../../platform/step.ts';
 import { checkExecutable } from './check-executable.ts';
 import { type Child, startChild, type ToolPlace } from './child.ts';
+import { isOurselves } from './ourselves.ts';
 import { createStandby } from './standby.ts';
 import { toolPlace } from './tool-place.ts';
 import type { OwnWork } from './watch/own-work.ts';
@@ -69,6 +70,9 @@ async function locate(
       () => false,
     );
     if (usable) {
+      if (await isOurselves(file)) {
+        return { failure: 'missing', stdout: '', stderr: `${file} is ar-exec, and not ${tool}` };
+      }
       found.set(tool, file);
       return file;
     }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { call } from '../../agent/called/call.ts';
 import { createCallLog, logFile } from '../../agent/called/log.ts';
+import { subjectIn, understand } from '../../agent/called/message.ts';
 import { calledAs } from '../../agent/called/name.ts';
 
 const home = 'C:\\Program Files (x86)\\ossec-agent';
@@ -112,4 +113,13 @@ describe('the log', () => {
       ),
     );
   });
+});
+
+test('what upstream says of an address that it cannot read depends on the name in any case', () => {
+  const line = understand(
+    Buffer.from('{"version":1,"origin":{},"command":"add","parameters":{"alert":{"data":{}}}}'),
+  );
+  const called = on(`${home}\\active-response\\bin\\Route-Null.EXE`);
+  if (line === undefined || called === undefined) throw new Error('it is not understood');
+  expect(subjectIn(line, called)).toEqual({ refusal: "Cannot read 'srcip' from data" });
 });

@@ -141,6 +141,16 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
     expect(calls.length).toBe(before);
   });
 
+  it('in System32 in the place of a tool, the agent does not take it for that', async () => {
+    const route = join(machine.drive, system32, 'route.exe');
+    await rm(route);
+    await copyFile(join(bin, 'netsh.exe'), route);
+    const { stdout } = await machine.run(arExec, ['doctor', '--json']);
+    expect(stdout).toContain(
+      '"driver":"route-null-windows","usable":false,"why":"route is not there"',
+    );
+  });
+
   it('ar-exec.exe itself stays what it is', async () => {
     expect((await machine.run(arExec, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
