@@ -44,7 +44,7 @@ export function salvageJournal(file: string): Salvage {
   return salvage(read(file), read(`${file}-wal`));
 }
 
-export function salvage(main: Uint8Array, log: Uint8Array): Salvage {
+function salvage(main: Uint8Array, log: Uint8Array): Salvage {
   const wal = readWal(log);
   const pageSize = wal?.pageSize ?? pageSizeOf(main);
   const count = Math.max(Math.ceil(main.length / pageSize), ...(wal?.pages.keys() ?? []), 0);

@@ -10,7 +10,7 @@ export type Way = 'names' | 'execd';
 
 /** The manager's agent starts this one itself, with other words. */
 const leftAlone = ['restart.sh'];
-export const socketUnit = '/etc/systemd/system/ar-exec-execq.socket';
+const socketUnit = '/etc/systemd/system/ar-exec-execq.socket';
 
 /** Which executables become links: those that ar-exec has a response for, or those that are named. */
 export function chosen(

@@ -71,11 +71,7 @@ export async function look(home: string, as: Product | undefined, run: Runner): 
   };
 }
 
-export async function inspect(
-  path: string,
-  kept: readonly string[],
-  run: Runner,
-): Promise<Executable> {
+async function inspect(path: string, kept: readonly string[], run: Runner): Promise<Executable> {
   const name = basename(path);
   const [truename, owner] = await Promise.all([
     run({ kind: 'command', tool: 'dpkg-divert', args: ['--listpackage', path] }),

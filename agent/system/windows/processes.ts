@@ -180,7 +180,7 @@ export function listProcesses(): ListedProcess[] {
 }
 
 /** A chain of SYSTEM_PROCESS_INFORMATION, as 64-bit Windows has it. */
-export function parseProcesses(bytes: Buffer): ListedProcess[] {
+function parseProcesses(bytes: Buffer): ListedProcess[] {
   const found: ListedProcess[] = [];
   for (let at = 0; ; ) {
     found.push({

@@ -86,7 +86,7 @@ export function checkMessage(message: Message | Refused): void {
   else if (ask.kind === 'alert') checkAlert(ask.alert);
 }
 
-export function checkAlert(alert: object): void {
+function checkAlert(alert: object): void {
   const head: AlertHead = headOf(alert);
   const who = { id: '001', name: 'web-01', role: 'agent' } as const;
   for (const { activeResponse, why } of judge(head, activeResponses, who)) {

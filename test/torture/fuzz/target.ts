@@ -10,7 +10,7 @@ export interface FuzzTarget {
 }
 
 /** What came of an input is not what is promised. */
-export class Broken extends Error {
+class Broken extends Error {
   override readonly name = 'Broken';
 }
 
