@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs';
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { requires } from '../requirements.ts';
 import { arExec, newWineMachine, system32, type WineMachine } from './machine.ts';
 import type { Call, Reply } from './recorder.ts';
@@ -24,8 +24,9 @@ requires('root', 'wine')('the service of Windows', () => {
     await copyFile(file('sc.exe'), join(machine.drive, 'sc-of-wine.exe'));
     // While one program runs, Wine's services do.
     const keeper = await machine.record(['keeper.exe'], () => new Promise<Reply>(() => {}));
-    expect(keeper.calls).toEqual([]);
-    await machine.start('C:\\keeper.exe');
+    // What Wine's event log is told stands in what it says of itself; services have that from the first.
+    await machine.start('C:\\keeper.exe', [], { env: { WINEDEBUG: '-all,+eventlog' } });
+    await vi.waitFor(() => expect(keeper.calls).toHaveLength(1), 60_000);
     const tools = ['sc', 'icacls', 'netsh', 'route'].map((name) => `${system32}/${name}.exe`);
     ({ calls } = await machine.record(tools, async ({ tool, commandLine }) => {
       if (tool !== 'sc') return { exitCode: tool === 'icacls' ? 0 : 1 };
@@ -46,6 +47,12 @@ requires('root', 'wine')('the service of Windows', () => {
   const until = async (wanted: string | undefined) => {
     for (let tries = 0; tries < 40 && (await state()) !== wanted; tries += 1);
     expect(await state()).toBe(wanted);
+  };
+  /** The texts of all entries, in their order. */
+  const eventLog = async () => {
+    const folder = join(machine.drive, '..', 'outputs');
+    const said = await readFile(join(folder, '1.err'), 'utf8');
+    return [...said.matchAll(/:ReportEventW L"(.*)"/g)].map(([, text = '']) => text);
   };
   /** Wine's net.exe does not wait until the end; that of Windows does. */
   const stop = async () => {
@@ -170,6 +177,18 @@ requires('root', 'wine')('the service of Windows', () => {
     await rm(config);
     expect(await machine.run('net', ['start', 'ar-exec'])).toMatchObject({ exitCode: 0 });
     await until('4');
+  });
+
+  it('the event log was told of each start and end, and why it did not run', async () => {
+    const texts = (await eventLog()).map((line) => line.replace(/\d+/g, 'N'));
+    expect(texts).toEqual([
+      'The agent runs, version N.N.N, process N.',
+      'The agent has stopped.',
+      'The agent runs, version N.N.N, process N.',
+      'The agent has stopped.',
+      expect.stringMatching(/^The agent does not run: .*ar-exec\.conf/),
+      'The agent runs, version N.N.N, process N.',
+    ]);
   });
 
   it('removed, nothing is left of it but what is the user’s', async () => {
