@@ -223,6 +223,11 @@ export interface RestartServiceStep {
   readonly deadlineMs: number;
 }
 
+/** Reads which addresses are default gateways of this Windows; `stdout` is a list of them as JSON. */
+export interface ReadGatewaysStep {
+  readonly kind: 'read-gateways';
+}
+
 /** One thing a driver wants done, as data: it can be printed, compared, carried out or not. */
 export type Step =
   | CommandStep
@@ -238,6 +243,7 @@ export type Step =
   | EndProcessStep
   | NativeCallsStep
   | RestartServiceStep
+  | ReadGatewaysStep
   | ReadProgramStep
   | DbusStep
   | PfReferenceStep

@@ -65,6 +65,8 @@ export function stepText(step: Step | ScriptStep): string {
       return endProcessText(step);
     case 'native-calls':
       return '# look whether the calls of Windows can be made';
+    case 'read-gateways':
+      return '# read the default gateways of the table of routes';
     case 'restart-service':
       return `net stop ${step.service} /y  # if it runs\nnet start ${step.service}`;
     case 'name-files':

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { CommandStep, Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
-import { windowsGateways } from './windows/gateways.ts';
 
 /** The addresses of the default gateways, of both families. */
 export type Gateways = () => Promise<readonly string[]>;
@@ -11,7 +10,7 @@ const deadlineMs = 2_000;
 
 export function createGateways(system: System, run: Runner): Gateways {
   if (system === 'linux') return linuxGateways;
-  return system === 'win32' ? windowsGateways : askedGateways(run);
+  return system === 'win32' ? nativeGateways(run) : askedGateways(run);
 }
 
 export const linuxGateways: Gateways = async () => [...(await gateways4()), ...(await gateways6())];
@@ -58,6 +57,16 @@ function askedGateways(run: Runner): Gateways {
       }),
     );
     return last.flat();
+  };
+}
+
+/** Windows is asked by a call of its own; its last answer counts as long as there is no other. */
+function nativeGateways(run: Runner): Gateways {
+  let last: readonly string[] = [];
+  return async () => {
+    const { failure, stdout } = await run({ kind: 'read-gateways' });
+    if (failure === undefined) last = JSON.parse(stdout) as string[];
+    return last;
   };
 }
 

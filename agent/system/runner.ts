@@ -18,6 +18,7 @@ import { toolFolders } from './tool-place.ts';
 import { createOwnWork, type OwnWork } from './watch/own-work.ts';
 import { readWindowsGroups } from './windows/account-keeper.ts';
 import { endWindowsProcess } from './windows/end-process.ts';
+import { readWindowsGateways } from './windows/gateways.ts';
 import { tryNativeCalls } from './windows/processes.ts';
 import { restartService } from './windows/restart-service.ts';
 
@@ -46,6 +47,8 @@ export function createRunner(
           return step.system === 'win32' ? await endWindowsProcess(step) : await endProcess(step);
         case 'native-calls':
           return tryNativeCalls();
+        case 'read-gateways':
+          return await readWindowsGateways();
         case 'restart-service':
           return await restartService(step, run);
         case 'name-files':

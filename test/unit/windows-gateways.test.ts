@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
+import { createGateways } from '../../agent/system/gateways.ts';
 import { readGateways } from '../../agent/system/windows/gateways.ts';
+
+import type { StepResult } from '../../platform/step.ts';
 
 /** A MIB_IPFORWARD_ROW2: where its parts are is in netioapi.h. */
 function row({ family, length, hop }: { family: number; length: number; hop: number[] }): Buffer {
@@ -37,4 +40,16 @@ test('a route to everywhere that leads to an interface has none', () => {
   ];
   expect(readGateways(table(rows))).toEqual([]);
   expect(readGateways(table([]))).toEqual([]);
+});
+
+test('whoever was a gateway stays one while Windows does not answer', async () => {
+  const answers: StepResult[] = [
+    { exitCode: 0, stdout: '["192.0.2.1"]', stderr: '' },
+    { failure: 'io', stdout: '', stderr: 'GetIpForwardTable2: error 8' },
+    { exitCode: 0, stdout: '["192.0.2.2"]', stderr: '' },
+  ];
+  const gateways = createGateways('win32', async () => answers.shift() as StepResult);
+  expect(await gateways()).toEqual(['192.0.2.1']);
+  expect(await gateways()).toEqual(['192.0.2.1']);
+  expect(await gateways()).toEqual(['192.0.2.2']);
 });

@@ -1,4 +1,5 @@
 /** Default gateways of Windows, from its table of routes: what `route print` says of it is localised. */
+import type { StepResult } from '../../../platform/step.ts';
 import { withFfi } from '../ffi.ts';
 import { library, memory, NativeFailure, once, room } from './native.ts';
 
@@ -19,7 +20,11 @@ const family = { v4: 2, v6: 23 } as const;
 const table = { rows: 8 } as const;
 const row = { bytes: 104, destination: 12, length: 40, hop: 44 } as const;
 
-export async function windowsGateways(): Promise<readonly string[]> {
+export async function readWindowsGateways(): Promise<StepResult> {
+  return { exitCode: 0, stdout: JSON.stringify(gatewaysNow()), stderr: '' };
+}
+
+function gatewaysNow(): readonly string[] {
   const { GetIpForwardTable2, FreeMibTable } = calls();
   const found = room();
   const failure = GetIpForwardTable2(both, found);
