@@ -270,6 +270,7 @@ describe('the rules for the results log', () => {
       'driver',
       'code',
       'reason',
+      'refused',
     ];
     expect(named.length).toBeGreaterThan(10);
     for (const [, inText, inField] of named) expect(members).toContain(inText ?? inField);
