@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 /** Tests that share the machine (its kernel, its time) run one file after the other. */
 const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
 
+/** Several at a time, beside each other on a few cores. */
+const beside = { testTimeout: 30_000, hookTimeout: 30_000 };
+
 const project = (name: string, groupOrder: number, settings = {}) => ({
   extends: true as const,
   test: { name, include: [`test/${name}/**/*.test.ts`], sequence: { groupOrder }, ...settings },
@@ -12,8 +15,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/closing-line.ts'],
     projects: [
-      project('unit', 0),
-      project('drivers', 0),
+      project('unit', 0, beside),
+      project('drivers', 0, beside),
       project('kernel', 1, alone),
       project('crash', 2, alone),
       project('e2e', 3, alone),

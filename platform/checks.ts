@@ -10,6 +10,7 @@ import { flowTools } from './linux/checks/flow-tools.ts';
 import { kernel } from './linux/checks/kernel.ts';
 import { rights } from './linux/checks/rights.ts';
 import type { System } from './system.ts';
+import { rights as windowsRights } from './windows/checks/rights.ts';
 
 /** Something to look at on this machine that is not the business of one driver alone. */
 export interface Check {
@@ -33,6 +34,7 @@ export const checks: readonly Check[] = [
     systems: ['freebsd', 'openbsd', 'netbsd', 'dragonfly', 'darwin'],
     question: unixRights,
   },
+  { name: 'administrator', systems: ['win32'], question: windowsRights },
   { name: 'securelevel 3', systems: ['freebsd', 'dragonfly'], question: securelevel(3) },
   { name: 'securelevel 2', systems: ['openbsd', 'netbsd'], question: securelevel(2) },
   { name: 'jail', systems: ['freebsd'], question: jail },
