@@ -108,10 +108,9 @@ describe('completions', () => {
   });
   test.each(others)('%s is understood', (path, text) => {
     const shell = path.includes('zsh') ? 'zsh' : 'fish';
-    const { status, stderr, error } = spawnSync(shell, ['-n', '/dev/stdin'], {
-      input: text,
-      encoding: 'utf8',
-    });
+    const file = join(folder, `completion.${shell}`);
+    writeFileSync(file, text);
+    const { status, stderr, error } = spawnSync(shell, ['-n', file], { encoding: 'utf8' });
     if (error === undefined) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     for (const { name } of responses) expect(text).toContain(name);
   });
