@@ -217,9 +217,12 @@ async function found(
   response: string,
   run: Runner,
 ): Promise<string[]> {
-  const reading = await createCarrier(kind.make(settings), run).inspect();
-  if (!reading.known) throw new Error(`${kind.name}: ${reading.why}`);
-  return reading.effects.map(({ target }) => nameOf(response, target.text));
+  // The agent may take away an empty table between two of the questions.
+  for (let tries = 0; ; tries += 1) {
+    const reading = await createCarrier(kind.make(settings), run).inspect();
+    if (reading.known) return reading.effects.map(({ target }) => nameOf(response, target.text));
+    if (tries === 5) throw new Error(`${kind.name}: ${reading.why}`);
+  }
 }
 
 /** Tables of iptables' are told by iptables itself. */
