@@ -433,6 +433,20 @@ test('what was begun and never taken is tidied up, and nothing else', async () =
   expect(await exists(path)).toBe(true);
 });
 
+test('a record that was cut off while it was written is tidied up', async () => {
+  const path = await plant('unwritten');
+  const one = driver();
+  await one.take(path);
+  const name = one.memories.get(path)?.['name'];
+  await writeFile(join(held, `${name}.new`), '{"na');
+  await writeFile(join(held, '7a145989-9ec6-4aee-aabe-4ddf27cad6c1.new'), '{"na');
+  expect(await one.putBack(path)).toMatchObject(done);
+  expect(await endings()).toEqual(['.new']);
+  expect(await one.list()).toEqual([]);
+  await one.carrier.teardown();
+  expect(await readdir(held)).toEqual([]);
+});
+
 test('what was put back, and cut off before its record was gone, is tidied up', async () => {
   const path = await plant('restored');
   const one = driver();

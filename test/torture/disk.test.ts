@@ -62,11 +62,11 @@ describe('one bit of the journal is flipped', () => {
       const pages = Math.ceil(bytes.length / 4_096);
       const began = performance.now();
       const places = [
-        ...Array.from({ length: amount(Math.min(pages, 40), pages) }, (_, index) =>
+        ...Array.from({ length: amount(Math.min(pages, 25), pages) }, (_, index) =>
           Math.min(bytes.length - 1, index * 4_096 + chance.below(4_096)),
         ),
-        ...Array.from({ length: amount(40, 20_000) }, () => chance.below(bytes.length)),
-        ...Array.from({ length: amount(20, 100) }, (_, index) => index),
+        ...Array.from({ length: amount(15, 20_000) }, () => chance.below(bytes.length)),
+        ...Array.from({ length: amount(10, 100) }, (_, index) => index),
       ];
       for (const place of places) {
         if (isLong && performance.now() - began > shareMs('disk') / 3) break;

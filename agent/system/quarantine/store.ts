@@ -8,6 +8,7 @@ import { type FolderHandle, openFolder } from './folder-handle.ts';
 /**
  * The folder in which files are kept. A file that is kept has a name of its own, N, and this about it:
  *
+ * - `N.new`: a record of it that is being written
  * - `N.intent`: it is going to be taken; written before anything is changed
  * - `N.part`: a copy of it that is not complete
  * - `N.moved`: something that was moved here from its place, not yet seen to be it
@@ -54,14 +55,15 @@ export async function listStore(path: string): Promise<QuarantineListing> {
   try {
     const store = storeIn(folder);
     const entries = names.flatMap(
-      (name) => /^([0-9a-f-]{36})\.(intent|json)$/.exec(name)?.[1] ?? [],
+      (name) => /^([0-9a-f-]{36})\.(intent|json|new)$/.exec(name)?.[1] ?? [],
     );
     const held: HeldFile[] = [];
     const leftovers: string[] = [];
     for (const name of new Set(entries)) {
       const one = await store.read(name);
-      if (one === undefined) continue;
-      if (await stands(store, one, new Set(names))) held.push(one);
+      // Cut off while its first record was written: nothing had been done yet.
+      if (one === undefined) leftovers.push(name);
+      else if (await stands(store, one, new Set(names))) held.push(one);
       else leftovers.push(name);
     }
     return { held, leftovers };
@@ -112,6 +114,7 @@ function storeIn(folder: FolderHandle): Store {
       return undefined;
     },
     remove: async (name, ...parts) => {
+      await rm(folder.at(`${name}.new`), { force: true });
       for (const part of parts) await rm(path(name, part), { force: true });
       await folder.sync();
     },
