@@ -33,10 +33,10 @@ export async function rebuildJournal(flags: RebuildFlags): Promise<void> {
 
 /** A journal that an agent has open is never put aside: the agent would go on with it, unseen. */
 async function refuseUsable(state: string, force: boolean): Promise<void> {
-  const { journalFile, openDatabase } = await import('../journal/open.ts');
+  const { checkDatabase, journalFile } = await import('../journal/open.ts');
   const replaceable = force ? ['journal-damaged', 'journal-newer'] : ['journal-damaged'];
   try {
-    openDatabase(state).database.close();
+    checkDatabase(state);
   } catch (error) {
     if (error instanceof ArError && replaceable.includes(error.code)) return;
     throw error;

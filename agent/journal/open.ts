@@ -39,7 +39,12 @@ export function openDatabase(stateFolder: string, waitMs = 0): OpenedDatabase {
   return openFile(journalFile(stateFolder), waitMs);
 }
 
-export function openFile(file: string, waitMs = 0): OpenedDatabase {
+/** Throws as `openDatabase` does, and writes nothing that tells of an opening. */
+export function checkDatabase(stateFolder: string): void {
+  openFile(journalFile(stateFolder), 0, false).database.close();
+}
+
+export function openFile(file: string, waitMs = 0, begins = true): OpenedDatabase {
   const existed = existsSync(file);
   let database: DatabaseSync | undefined;
   try {
@@ -58,7 +63,7 @@ export function openFile(file: string, waitMs = 0): OpenedDatabase {
     database.exec('PRAGMA wal_autocheckpoint = 8192');
     database.exec('PRAGMA cache_size = -16384');
     const wasClosed = database.prepare('SELECT closed FROM life').get()?.['closed'] !== 0;
-    setClosed(database, false);
+    if (begins) setClosed(database, false);
     const isIncomplete = log === 'torn' || (log === 'none' && !wasClosed);
     return { database, file, isNew: empty, isIncomplete };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -158,6 +158,8 @@ requires(
     await first.end('SIGKILL');
     const damaged = 'damaged'.repeat(2_000);
     await writeFile(file, damaged);
+    // All three could be read from it.
+    await rm(`${file}-wal`);
 
     const rebuilt = await home.run(['journal', 'rebuild']);
     expect(rebuilt).toMatchObject({ status: 0, stderr: '' });
