@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that share the machine (its kernel, its time) run one file after the other. */
-const alone = { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 };
+const alone = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** Several at a time, beside each other on a few cores. */
 const beside = { testTimeout: 30_000, hookTimeout: 30_000 };
@@ -22,8 +22,8 @@ export default defineConfig({
       project('e2e', 3, alone),
       project('compat', 4, alone),
       project('torture', 5, alone),
-      project('wine', 6, { ...alone, testTimeout: 120_000, hookTimeout: 120_000 }),
-      project('life', 7, { ...alone, testTimeout: 120_000 }),
+      project('wine', 6, alone),
+      project('life', 7, alone),
     ],
   },
 });
