@@ -402,9 +402,12 @@ open("wcs.txt", "a").write(event["command"] + " " + event["source"]["ip"] + "\\n
     expect(await read('denied.conf')).toBe('deny 2001:db8::7;\ndeny 203.0.113.7;\n');
     await ask({ command: 'delete', response: 'deny-list.py', srcip: '2001:db8::7' });
     expect(await read('denied.conf')).toBe('deny 203.0.113.7;\n');
+    // It is not even run for what is no address.
     expect(await ask(alert('deny-list.py100', '1.2.3.4; rm -rf /'))).toMatchObject({
-      trouble: expect.stringContaining('does not appear to be an IPv4 or IPv6 address'),
+      ok: false,
+      code: 'address-invalid',
     });
+    expect(await read('denied.conf')).toBe('deny 203.0.113.7;\n');
 
     expect(await ask(alert('drain.sh100'))).toMatchObject({ state: 'active', target: 'machine' });
     expect(await ask(alert('drain.sh100', '203.0.113.9'))).toMatchObject({ refreshed: true });
