@@ -27,6 +27,8 @@ export function startWithout(): void {
   for (const name of Object.keys(process.env)) {
     if (environment[name] === undefined) delete process.env[name];
   }
+  // Node closes what it was passed (the sockets of a service manager) when it becomes another program.
+  if (process.env['LISTEN_PID'] === String(process.pid)) return;
   // The name that it was called by says what is asked for, and is another one from now on.
   environment['AR_EXEC_CALLED'] ??= process.argv0;
   const { emitWarning } = process;

@@ -93,7 +93,8 @@ requires(
          '</ar-exec>',
          `<agent_id>001</agent_id><agent_name>web-01</agent_name>
           <manager_home>${home.folder}</manager_home><manager_config>none</manager_config>
-          <scripts_folder>${scripts}</scripts_folder><alerts_file>${file}</alerts_file></ar-exec>`,
+          <scripts_folder>${scripts}</scripts_folder><alerts_file>${file}</alerts_file>
+          <script name="note.sh" guard="no"/></ar-exec>`,
        )}`,
     );
   });
