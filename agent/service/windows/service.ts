@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { Runner } from '../../../platform/step.ts';
 import { defaultPaths } from '../../config/default-paths.ts';
 import { ArError } from '../../errors.ts';
-import { ownerOf } from '../../system/windows/owner.ts';
+import { ownerOf } from '../../system/windows/acl.ts';
 import { removeAtRestart } from '../../system/windows/remove-later.ts';
 import { running, serviceState } from '../../system/windows/service-state.ts';
 import { ownSid } from '../../system/windows/tokens.ts';

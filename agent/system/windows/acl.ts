@@ -99,6 +99,15 @@ export function readAccess(path: string): Access {
   }
 }
 
+/** To whom a file or a folder belongs (`S-1-5-18`); undefined if nobody tells. */
+export function ownerOf(path: string): string | undefined {
+  try {
+    return readAccess(path).owner;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An ACL: its size at 2, how many entries at 4, and they follow from 8 on. */
 function readEntries(at: Pointer): AccessEntry[] {
   const { getUint8, getUint16, getUint32 } = memory();
