@@ -8,7 +8,7 @@ import type { Runner, Step } from '../platform/step.ts';
 import type { System } from '../platform/system.ts';
 import { compose } from './compose.ts';
 import { currentSystem, defaultPaths } from './config/default-paths.ts';
-import { type Loaded, loadConfig } from './config/load.ts';
+import type { Loaded } from './config/load.ts';
 import { readConfig } from './config/read.ts';
 import {
   type AgentAnswer,
@@ -32,6 +32,7 @@ import { findResponse, responses } from './policy/responses.ts';
 import { createScripts } from './script/find.ts';
 import { scriptDriver } from './script/settings.ts';
 import { knownNames } from './settle/known-names.ts';
+import { loadHere } from './settle/load-here.ts';
 import { configuredResponses } from './settle/notifications.ts';
 import type { Settled } from './settle/settle.ts';
 import { groupId } from './system/folders.ts';
@@ -99,7 +100,7 @@ export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Pro
 /** Without a configuration that can be used the rest is looked at as with none. */
 async function load(file: string | undefined): Promise<{ loaded: Loaded; findings: Finding[] }> {
   try {
-    const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+    const loaded = await loadHere(file);
     const findings = loaded.warnings.map(
       (what): Finding => ({ id: 'config-warning', level: 'warning', what }),
     );

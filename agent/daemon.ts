@@ -5,7 +5,7 @@ import { createTriggering, type Triggering } from './alerts/triggering.ts';
 import { createAnswer } from './answer.ts';
 import { type Adornments, type Composed, compose } from './compose.ts';
 import { currentSystem, defaultPaths } from './config/default-paths.ts';
-import { type Loaded, loadConfig } from './config/load.ts';
+import type { Loaded } from './config/load.ts';
 import type { Cause } from './desk/attention.ts';
 import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
@@ -21,7 +21,7 @@ import { createCommands } from './policy/commands.ts';
 import { createHangUp, createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
 import { type LaterReporter, reportLater } from './report/report-later.ts';
-import { knownNames } from './settle/known-names.ts';
+import { loadHere } from './settle/load-here.ts';
 import type { Settled } from './settle/settle.ts';
 import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
@@ -75,10 +75,7 @@ export async function startAgent(
   surroundings: Surroundings = {},
 ): Promise<Agent> {
   process.umask(0o077);
-  const loaded = await loadConfig({
-    ...(places.config === undefined ? {} : { file: places.config }),
-    known: knownNames,
-  });
+  const loaded = await loadHere(places.config);
   const { config } = loaded;
   const paths = defaultPaths();
   const state = places.state ?? paths.stateFolder;

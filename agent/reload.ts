@@ -1,10 +1,9 @@
 /** Reading the configuration anew while the agent runs. */
 import type { Composed } from './compose.ts';
-import { loadConfig } from './config/load.ts';
 import type { Config } from './config/settings.ts';
 import { describeError } from './errors.ts';
 import type { Log } from './observe/log.ts';
-import { knownNames } from './settle/known-names.ts';
+import { loadHere } from './settle/load-here.ts';
 
 export interface Reloaded {
   readonly file: string | null;
@@ -27,9 +26,8 @@ interface ReloadOptions {
 
 export function createReload({ places, composed, log }: ReloadOptions): Reload {
   const reload = async (): Promise<Reloaded> => {
-    const file = places.config === undefined ? {} : { file: places.config };
     const before = composed.settled().config;
-    const loaded = await loadConfig({ ...file, known: knownNames });
+    const loaded = await loadHere(places.config);
     await composed.reload(loaded.config);
     log.setLevel(loaded.config.logLevel);
     const nextStart = changedForNextStart(before, loaded.config);

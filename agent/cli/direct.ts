@@ -3,7 +3,6 @@
 import { devNull } from 'node:os';
 import { type Composed, compose } from '../compose.ts';
 import { currentSystem, defaultPaths } from '../config/default-paths.ts';
-import { loadConfig } from '../config/load.ts';
 import type { Reporter } from '../desk/desk.ts';
 import { openArConf } from '../execd/ar-conf.ts';
 import { parseLine } from '../intake/message.ts';
@@ -11,7 +10,7 @@ import { createLog } from '../observe/log.ts';
 import { createCommands } from '../policy/commands.ts';
 import { describeOutcome } from '../reply.ts';
 import { openLogs } from '../report/logs.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { prepareStateFolder } from '../system/folders.ts';
 import type { Commands } from '../words.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
@@ -84,7 +83,7 @@ export async function composeInMemory(flags: CommonFlags): Promise<Composed> {
 
 async function load(flags: CommonFlags) {
   const { config: file } = placesOf(flags);
-  const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+  const loaded = await loadHere(file);
   for (const warning of loaded.warnings) remark(warning);
   return loaded;
 }

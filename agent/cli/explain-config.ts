@@ -1,14 +1,14 @@
-import { type Loaded, loadConfig } from '../config/load.ts';
+import type { Loaded } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
 import type { Explanation } from '../explain/explain.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { type CommonFlags, placesOf } from './agent.ts';
 import { oneLine, print, printJson } from './output.ts';
 
 /** Says what the configuration means on this machine. */
 export async function checkConfig(flags: CommonFlags): Promise<void> {
   const { config: file } = placesOf(flags);
-  const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+  const loaded = await loadHere(file);
   const { composeInMemory } = await import('./direct.ts');
   const composed = await composeInMemory({ ...flags });
   const { explain } = await import('../explain/explain.ts');

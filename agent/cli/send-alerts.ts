@@ -4,11 +4,10 @@ import type { Step } from '../../platform/step.ts';
 import { createTriggering, type PassedOver } from '../alerts/triggering.ts';
 import { createAnswer } from '../answer.ts';
 import { defaultPaths } from '../config/default-paths.ts';
-import { loadConfig } from '../config/load.ts';
 import { ArError, describeError, type ErrorCode, errorCodes } from '../errors.ts';
 import { openDialogue } from '../intake/dialogue.ts';
 import type { OutcomeReply } from '../reply.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { sentence } from './act.ts';
 import { placesOf } from './agent.ts';
 import type { AlertFlags } from './alert.ts';
@@ -50,10 +49,7 @@ const inWork = 512;
 /** Sends what is read, and tells what each alert came to. */
 export async function sendAlerts(flags: AlertFlags): Promise<void> {
   const { config: file } = placesOf(flags);
-  const { config } = await loadConfig({
-    ...(file === undefined ? {} : { file }),
-    known: knownNames,
-  });
+  const { config } = await loadHere(file);
   const stream = flags.file === undefined ? process.stdin : await openFile(flags.file);
   const longest = config.limits.messageBytes - envelopeBytes;
   const addressee = await openAddressee(flags);

@@ -19,15 +19,26 @@ export interface Loaded {
   readonly managerFile?: string;
 }
 
+/** What lets somebody change it who could not do anything anyway, to be read behind the path, if anything. */
+export type WhyOpen = (path: string, kind: 'file' | 'folder') => string | undefined;
+
+export interface LoadOptions {
+  readonly file?: string;
+  readonly known: Known;
+  /** Where access is by lists and not by modes: asked of the file and of the folders that it lies in. */
+  readonly whyOpen?: WhyOpen;
+}
+
 /**
  * Loads the configuration, and of the manager's file what is its part. A file that is named must be
  * there, the default one need not be.
  */
-export async function loadConfig(options: { file?: string; known: Known }): Promise<Loaded> {
+export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const file = options.file ?? defaultPaths().configFile;
-  const found = await readTrusted(file, options.file !== undefined);
+  const { whyOpen } = options;
+  const found = await readTrusted(file, { required: options.file !== undefined, whyOpen });
   const own = readOwnFile(found?.text ?? '', file, options.known);
-  const managers = await loadManagerFile(own.settings, file);
+  const managers = await loadManagerFile(own.settings, file, whyOpen);
   const { config, warnings } = putTogether(own, managers.found);
   const managerFile = managers.found === undefined ? {} : { managerFile: managers.found.file };
   if (found === undefined) {
@@ -52,12 +63,13 @@ export async function loadConfig(options: { file?: string; known: Known }): Prom
 async function loadManagerFile(
   { managerConfig, managerHome }: Pick<Config, 'managerConfig' | 'managerHome'>,
   own: string,
+  whyOpen: WhyOpen | undefined,
 ): Promise<{ found?: ManagerFile; warnings: readonly string[] }> {
   if (managerConfig === 'none') return { warnings: [] };
   const file = managerConfig ?? join(managerHome, 'etc/ossec.conf');
   try {
     if (await isSame(file, own)) return { warnings: [] };
-    const found = await readTrusted(file, managerConfig !== undefined);
+    const found = await readTrusted(file, { required: managerConfig !== undefined, whyOpen });
     if (found === undefined) return { warnings: [] };
     return { found: readManagerFile(found.text, file), warnings: [] };
   } catch (error) {
@@ -84,7 +96,10 @@ interface FileText {
   readonly warnings: readonly string[];
 }
 
-async function readTrusted(file: string, required: boolean): Promise<FileText | undefined> {
+async function readTrusted(
+  file: string,
+  { required, whyOpen }: { readonly required: boolean; readonly whyOpen?: WhyOpen | undefined },
+): Promise<FileText | undefined> {
   let handle: FileHandle | undefined;
   try {
     // Without O_NONBLOCK, opening a named pipe would wait for somebody to write to it.
@@ -93,7 +108,9 @@ async function readTrusted(file: string, required: boolean): Promise<FileText | 
     if (!found.isFile()) throw unusable(file, 'is not a regular file', 'Name a file.');
     if (found.size > longestFileBytes) throw tooLong(file);
     const warnings = judgeAccess(file, found);
+    judgeList(file, 'file', whyOpen);
     for (const folder of new Set([dirname(resolve(file)), dirname(await realpath(file))])) {
+      judgeList(folder, 'folder', whyOpen);
       warnings.push(...judgeAccess(folder, await stat(folder)));
     }
     const readable = process.getuid !== undefined && (found.mode & 0o004) !== 0;
@@ -115,7 +132,7 @@ async function readTrusted(file: string, required: boolean): Promise<FileText | 
  */
 function judgeAccess(path: string, found: Stats): string[] {
   const own = process.getuid?.();
-  // Windows has no such bits; there the folder's access list decides.
+  // Windows has no such bits; there the access list decides.
   if (own === undefined) return [];
   const sticky = found.isDirectory() && (found.mode & stickyBit) !== 0;
   if ((found.mode & 0o002) !== 0 && !sticky) {
@@ -130,6 +147,16 @@ function judgeAccess(path: string, found: Stats): string[] {
     return [`${path} can be written by the group ${found.gid}, which can thereby do what root can`];
   }
   return [];
+}
+
+function judgeList(path: string, kind: 'file' | 'folder', whyOpen: WhyOpen | undefined): void {
+  const why = whyOpen?.(path, kind);
+  if (why === undefined) return;
+  throw unusable(
+    path,
+    why,
+    `Give it to administrators alone: icacls "${path}" /setowner *S-1-5-32-544, then icacls "${path}" /inheritance:r /grant *S-1-5-18:F *S-1-5-32-544:F`,
+  );
 }
 
 function tellsSecret(file: string): string {

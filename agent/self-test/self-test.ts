@@ -9,11 +9,10 @@ import { isSea } from 'node:sea';
 import { drivers } from '../../platform/index.ts';
 import type { Runner } from '../../platform/step.ts';
 import { currentSystem } from '../config/default-paths.ts';
-import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
 import { ArError } from '../errors.ts';
 import { findResponse, responses } from '../policy/responses.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { type Probed, settle } from '../settle/settle.ts';
 import { createBus } from '../system/dbus/bus.ts';
 import { createRunner } from '../system/runner.ts';
@@ -123,7 +122,7 @@ export async function testHere(file: string | undefined): Promise<SelfTest> {
 }
 
 async function load(file: string | undefined): Promise<Config> {
-  const loaded = await loadConfig({ ...(file === undefined ? {} : { file }), known: knownNames });
+  const loaded = await loadHere(file);
   return loaded.config;
 }
 

@@ -6,9 +6,8 @@ import { ownTable } from '../../platform/bsd/pf-commands.ts';
 import type { Runner } from '../../platform/step.ts';
 import type { Unix } from '../../platform/system.ts';
 import { defaultPaths } from '../config/default-paths.ts';
-import { loadConfig } from '../config/load.ts';
 import { ArError } from '../errors.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { carryOut, type Done } from './carry-out.ts';
 import type { Change } from './change.ts';
 import { type Layout, layoutOf, usualNode } from './layout.ts';
@@ -120,7 +119,7 @@ async function wantedPf(wish: ServiceWish) {
 async function anchorOf({ config, root, system }: ServiceWish): Promise<string | undefined> {
   const file = config ?? (root === '/' ? defaultPaths(system).configFile : undefined);
   if (file === undefined || !existsSync(file)) return 'ar-exec';
-  const loaded = await loadConfig({ file, known: knownNames }).catch(() => undefined);
+  const loaded = await loadHere(file).catch(() => undefined);
   const { anchor = '', table = ownTable } = loaded?.config.pf ?? {};
   if (table !== ownTable) return undefined;
   return anchor === '' ? 'ar-exec' : anchor;

@@ -1,12 +1,11 @@
 /** `ar-exec wazuh`: puts it together. */
 import { isSea } from 'node:sea';
 import { defaultPaths } from '../config/default-paths.ts';
-import { loadConfig } from '../config/load.ts';
 import { ArError } from '../errors.ts';
 import { carryOut } from '../service/carry-out.ts';
 import type { Change } from '../service/change.ts';
 import type { Planned } from '../service/service.ts';
-import { knownNames } from '../settle/known-names.ts';
+import { loadHere } from '../settle/load-here.ts';
 import { createRunner } from '../system/runner.ts';
 import {
   chosen,
@@ -71,7 +70,7 @@ export async function uninstallBeside(wish: WazuhWish): Promise<Planned> {
 }
 
 async function lookAround({ home, as, config }: WazuhWish) {
-  const loaded = await loadConfig({ ...(config ? { file: config } : {}), known: knownNames });
+  const loaded = await loadHere(config);
   const folder = home ?? loaded.config.managerHome;
   return {
     situation: await look(folder, as, createRunner()),

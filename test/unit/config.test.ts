@@ -593,6 +593,44 @@ describe('loadConfig', () => {
   afterEach(() => rm(folder, { recursive: true }));
   const load = (name = file) => loadConfig({ file: name, known });
 
+  describe('where access is by lists', () => {
+    const guarded = (open: readonly string[]) => {
+      const asked: string[] = [];
+      const whyOpen = (path: string, kind: 'file' | 'folder') => {
+        asked.push(`${kind} ${path}`);
+        return open.includes(path) ? 'can be changed by S-1-5-32-545 (rights 0x2)' : undefined;
+      };
+      return { asked, loaded: loadConfig({ file, known, whyOpen }) };
+    };
+
+    it('asks of the file and of the folder that it lies in', async () => {
+      const { asked, loaded } = guarded([]);
+      expect((await loaded).config.onStop).toBe('revert');
+      expect(asked.slice(0, 2)).toEqual([`file ${file}`, `folder ${folder}`]);
+    });
+
+    it('refuses a file, or one in a folder, that others can change', async () => {
+      for (const path of [file, folder]) {
+        await expect(guarded([path]).loaded).rejects.toMatchObject({
+          code: 'config-invalid',
+          message: `${path} can be changed by S-1-5-32-545 (rights 0x2)`,
+          hint: expect.stringContaining('icacls'),
+        });
+      }
+    });
+
+    it('does not take a file of a manager that others can change, and says so', async () => {
+      const theirs = join(folder, 'ossec.conf');
+      await writeFile(theirs, '<ossec_config></ossec_config>');
+      const text = `<ar-exec><manager_config>${theirs}</manager_config></ar-exec>`;
+      await writeFile(file, text, { mode: 0o644 });
+      const { warnings } = await guarded([theirs]).loaded;
+      expect(warnings).toEqual([
+        expect.stringMatching(/^the manager's configuration is not taken: .*S-1-5-32-545/),
+      ]);
+    });
+  });
+
   it("loads a whole agent's file of a manager without a warning", async () => {
     const { config, warnings } = readConfig(await readFile(fixture, 'utf8'), fixture, known);
     expect(warnings).toEqual([]);
