@@ -13,6 +13,7 @@ const project = (name: string, groupOrder: number, settings = {}) => ({
 
 export default defineConfig({
   test: {
+    setupFiles: ['./test/plain-environment.ts'],
     reporters: ['default', './test/closing-line.ts'],
     projects: [
       project('unit', 0, beside),

@@ -105,6 +105,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   let attempts = 0;
   let again: NodeJS.Timeout | undefined;
   let teardown: NodeJS.Timeout | undefined;
+  /** Nothing was done since all that is empty was taken away. */
+  let tidy = false;
   let stopped = false;
   let repairs = 0;
   let last: Care['last'];
@@ -163,6 +165,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     timetable.look();
     if (carrier.takeDrift()) reconcileSoon(0, 'batch');
     attention?.held(journal.holdsAny(instance));
+    tidy = false;
     clearTimeout(teardown);
     if (!stopped) teardown = setTimeout(() => void tearDown(), teardownAfterMs);
   };
@@ -170,7 +173,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const tearDown = (): Promise<void> =>
     lane
       .alone(async () => {
-        if (!journal.holdsAny(instance)) await carrier.teardown();
+        if (tidy || journal.holdsAny(instance)) return;
+        await carrier.teardown();
+        tidy = true;
       })
       .catch((error) => report.trouble(instance, error));
 

@@ -53,7 +53,8 @@ export async function settle(
 ): Promise<Settled> {
   const { drivers, oneShots } = kindsOn(system);
   const kinds = [...drivers, ...oneShots];
-  const probes = await Promise.all(kinds.map((kind) => probe(kind, { config, run, system })));
+  const ask = onceEach(run);
+  const probes = await Promise.all(kinds.map((kind) => probe(kind, { config, run: ask, system })));
   const chosen = new Map(
     responses.map((response) => {
       const preferred = config.drivers.get(response.name) ?? response.drivers;
@@ -94,6 +95,17 @@ export async function settle(
     endsFlows: ({ traits }) =>
       config.establishedConnections === 'end' ||
       (config.establishedConnections === 'auto' && traits.leavesFlows === true),
+  };
+}
+
+/** Drivers that share a facility ask the same of it. */
+function onceEach(run: Runner): Runner {
+  const asked = new Map<string, ReturnType<Runner>>();
+  return (step) => {
+    const key = JSON.stringify(step);
+    const answer = asked.get(key) ?? run(step);
+    asked.set(key, answer);
+    return answer;
   };
 }
 

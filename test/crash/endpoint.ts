@@ -1,6 +1,6 @@
 /** A machine of its own, an agent on it that can be killed and started again, and what became of it. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,8 @@ import type { Machine } from '../contract/driver-contract.ts';
 import type { Facility, Inside } from './facilities.ts';
 import type { During, Moment } from './moments.ts';
 
+const fewTools = fileURLToPath(new URL('./tool-place.ts', import.meta.url));
+
 /** Both agents as one file each, which start in half the time that their sources take. */
 const bundles = await mkdtemp(join(tmpdir(), 'ar-exec-crash-'));
 afterAll(() => rm(bundles, { recursive: true }));
@@ -29,6 +31,16 @@ await build({
     doomed: fileURLToPath(new URL('./agent.ts', import.meta.url)),
   },
   outdir: bundles,
+  plugins: [
+    {
+      name: 'few tools',
+      setup: ({ onResolve }) => {
+        onResolve({ filter: /\/tool-place\.ts$/ }, ({ importer }) =>
+          importer === fewTools ? undefined : { path: fewTools },
+        );
+      },
+    },
+  ],
   outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',
@@ -101,6 +113,7 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
   ) as [string, string, string];
   const places = ['--config', config, '--state', state, '--socket', socket];
   await writeFile(config, configuration(folder, facility));
+  const env = await toolsIn(join(folder, 'tools'), facility.tools);
   await execa('ip', ['netns', 'add', name]);
   const inside = facility.inside?.(folder);
   const machine = machineIn(name, inside, facility.bus?.(folder));
@@ -113,7 +126,7 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
 
   const endpoint: Endpoint = {
     start: async () => {
-      agent = launch(name, inside, ['real', 'run', ...places]);
+      agent = launch({ name, inside, env }, ['real', 'run', ...places]);
       if (!(await agent.ready))
         throw new Error(
           `the agent did not start: ${JSON.stringify(await agent.ended)} ${agent.said()}`,
@@ -122,7 +135,7 @@ export async function createEndpoint(facility: Facility): Promise<Endpoint> {
     startDoomed: async ({ during, at, target, after = 0, more = [] }) => {
       const death = ['--during', during, '--at', at, '--target', target, '--after', `${after}`];
       const moment = [...death, ...more];
-      agent = launch(name, inside, ['doomed', ...places, ...moment]);
+      agent = launch({ name, inside, env }, ['doomed', ...places, ...moment]);
       await agent.ready;
     },
     ask: async (request) => {
@@ -195,6 +208,28 @@ export function configuration(
   </ar-exec></ossec_config>`;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
+/** Whoever is used by any facility: sees what may be written, copies, ends connections. */
+const toolsOfAll = ['test', 'cp', 'ss', 'conntrack'];
+
+/**
+ * A folder with these tools only, and what makes an agent look for them there: to ask after those of all
+ * the other drivers would take it most of its start.
+ */
+async function toolsIn(folder: string, tools: readonly string[] | undefined): Promise<Environment> {
+  if (tools === undefined) return {};
+  await mkdir(folder);
+  await Promise.all(
+    [...toolsOfAll, ...tools].map(async (tool) => {
+      const places = toolFolders.map((place) => join(place, tool));
+      const found = await Promise.any(places.map(async (file) => access(file).then(() => file)));
+      await symlink(found, join(folder, tool));
+    }),
+  );
+  return { TOOL_FOLDERS: folder };
+}
+
 function machineIn(name: string, within: Inside | undefined, bus: string | undefined): Machine {
   const inside = (argv: readonly string[]) => ['netns', 'exec', name, ...argv];
   const run = createRunner(toolFolders, createBus(bus ?? '/nowhere'));
@@ -214,11 +249,14 @@ function machineIn(name: string, within: Inside | undefined, bus: string | undef
 }
 
 /** `ready`: true when it said so, false when it ended before. */
-function launch(name: string, inside: Inside | undefined, [which, ...words]: readonly string[]) {
+function launch(
+  { name, inside, env }: { name: string; inside: Inside | undefined; env: Environment },
+  [which, ...words]: readonly string[],
+) {
   const node = [process.execPath, join(bundles, `${which}.mjs`), ...words];
   const command = inside?.command(node) ?? node;
   const child = execa('ip', ['netns', 'exec', name, ...command], {
-    env: { NODE_COMPILE_CACHE: join(bundles, 'cache') },
+    env: { NODE_COMPILE_CACHE: join(bundles, 'cache'), ...env },
     // On a busy machine it may take its time to stop.
     forceKillAfterDelay: false,
     reject: false,

@@ -28,6 +28,8 @@ import { withQuarantine } from './quarantine-place.ts';
 export interface Facility {
   readonly name: string;
   readonly needs: readonly string[];
+  /** What its agents find of the machine's tools, and no others; absent: all of them. */
+  readonly tools?: readonly string[];
   readonly response: string;
   readonly kind: DriverKind;
   settings(folder: string): Settings;
@@ -97,6 +99,7 @@ table ip ar-exec {
 const withNftables: Facility = {
   name: 'nftables',
   needs: ['nft'],
+  tools: ['nft'],
   response: 'firewall-drop',
   kind: nftables,
   settings: () => nftables.defaults,
@@ -115,6 +118,12 @@ const oursInTables =
 const withTables = (kind: DriverKind, variant: 'nft' | 'legacy'): Facility => ({
   name: `${kind.name}, ${variant} variant`,
   needs: [`iptables-${variant}`, `ip6tables-${variant}`, ...(kind === ipset ? ['ipset'] : [])],
+  tools: [
+    ...['iptables', 'ip6tables'].flatMap((tool) =>
+      ['', '-save', '-restore'].map((end) => `${tool}-${variant}${end}`),
+    ),
+    ...(kind === ipset ? ['ipset'] : []),
+  ],
   response: 'firewall-drop',
   kind,
   settings: () => ({ ...kind.defaults, variant }),
@@ -140,6 +149,7 @@ const othersDenials = Buffer.concat([
 const withHostsDeny: Facility = {
   name: 'hosts-deny',
   needs: [],
+  tools: [],
   response: 'host-deny',
   kind: hostsDeny,
   settings: (folder) => ({ path: hostsDenyOf(folder) }),
@@ -165,6 +175,7 @@ const othersRoutes = [
 const withRouteNull: Facility = {
   name: 'route-null',
   needs: [],
+  tools: ['ip'],
   response: 'route-null',
   kind: routeNull,
   settings: () => routeNull.defaults,
@@ -211,6 +222,7 @@ const elementLines = (all: string): string =>
 const withNftablesSet: Facility = {
   name: 'nftables-set',
   needs: ['nft'],
+  tools: ['nft'],
   response: 'nftables-drop',
   kind: nftablesSet,
   settings: () => ({
@@ -241,6 +253,7 @@ const setOptions = {
 const withIpsetSet = (kind: keyof typeof setOptions): Facility => ({
   name: `ipset-set, ${kind}`,
   needs: ['ipset'],
+  tools: ['ipset'],
   response: 'nftables-drop',
   kind: ipsetSet,
   settings: () => ({
@@ -274,6 +287,7 @@ const blockFolderOf = (folder: string): string => join(folder, 'ipblock');
 const withBlockFile: Facility = {
   name: 'block-file',
   needs: [],
+  tools: [],
   response: 'ip-customblock',
   kind: blockFile,
   settings: (folder) => ({ folder: blockFolderOf(folder) }),
@@ -300,6 +314,7 @@ const etcOf = (folder: string): string => join(folder, 'etc');
 const withAccount: Facility = {
   name: 'account',
   needs: ['unshare', 'usermod'],
+  tools: ['usermod', 'pkill', 'loginctl', 'id'],
   response: 'disable-account',
   kind: account,
   settings: () => account.defaults,
@@ -337,6 +352,7 @@ export const firewalldHosts = new Map<string, FirewalldHost>();
 export const withFirewalld = (prepared: boolean): Facility => ({
   name: `firewalld, ${prepared ? 'a zone of ours' : 'rich rules'}`,
   needs: ['nft', 'dbus-daemon', 'firewalld', 'setpriv'],
+  tools: ['nft'],
   response: 'firewalld-drop',
   kind: firewalld,
   settings: () =>

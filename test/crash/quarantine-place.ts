@@ -36,6 +36,7 @@ export function withQuarantine(between: boolean): Facility {
   return {
     name: between ? 'quarantine, on another file system' : 'quarantine',
     needs: ['unshare', 'mount'],
+    tools: [],
     response: 'quarantine-file',
     kind: quarantine,
     settings: () => settings,
