@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { parseTarget } from '../../platform/target.ts';
+import { grammarOf, parseTarget } from '../../platform/target.ts';
+import { currentSystem } from '../config/default-paths.ts';
 import type { ScriptDeclaration } from '../config/scripts.ts';
 import { ArError } from '../errors.ts';
 import type { ResponseDefinition } from '../policy/responses.ts';
@@ -95,7 +96,10 @@ function isStateful(stateful: Script['stateful'], { verb, timeoutSeconds }: Requ
 /** What an action is found by, unless its script names keys. */
 function nameOf({ key, srcip, user, file }: Request): string {
   const address = srcip === undefined ? undefined : (parseTarget(srcip)?.text ?? srcip);
-  return printable(key ?? address ?? user ?? file ?? '-');
+  // An account that has several spellings is one.
+  const account =
+    user === undefined ? undefined : (grammarOf(currentSystem()).user(user)?.text ?? user);
+  return printable(key ?? address ?? account ?? file ?? '-');
 }
 
 function unfit(name: string, kind: 'absent' | 'untrusted', why: string): ArError {

@@ -3,7 +3,9 @@
  * `add|delete user ip alert-id rule-id location file-name extra…`, `-` for what is not known
  * (OSSEC source: src/analysisd/alerts/exec.c; Wazuh documentation 3.9, "remediation-faq").
  */
-import { parseTarget, parseUser } from '../../platform/target.ts';
+import type { System } from '../../platform/system.ts';
+import { grammarOf, parseTarget } from '../../platform/target.ts';
+import { currentSystem } from '../config/default-paths.ts';
 import { alertOf, type Command, extraArgsOf, type Subject } from './message.ts';
 import type { Script } from './settings.ts';
 
@@ -11,12 +13,18 @@ import type { Script } from './settings.ts';
  * An address and a user are written as they were checked, and `-` where they are no such thing. No
  * other word that comes from an alert begins with `-`: a tool could take it for an option.
  */
-export function wordsOf(script: Script, subject: Subject, command: Command): string[] {
+export function wordsOf(
+  script: Script,
+  subject: Subject,
+  command: Command,
+  system = currentSystem(),
+): string[] {
   const alert = alertOf(subject);
   const { srcip, user } = subject.facts ?? {};
   return [
     command,
-    orNothing(user === undefined ? undefined : parseUser(user)?.text),
+    // As it is: a name with a space in it, which Windows has, would be somebody else's without.
+    (user === undefined ? undefined : accountWord(user, system)) ?? '-',
     orNothing(srcip === undefined ? undefined : parseTarget(srcip)?.text),
     orNothing(textAt(alert, 'id')),
     orNothing(textAt(alert, 'rule', 'id')),
@@ -28,16 +36,22 @@ export function wordsOf(script: Script, subject: Subject, command: Command): str
 }
 
 /** What a request must not hold for a script that takes arguments, as a sentence; it is refused. */
-export function unfitForWords({
-  srcip,
-  user,
-}: {
-  srcip?: string | undefined;
-  user?: string | undefined;
-}): string | undefined {
+export function unfitForWords(
+  { srcip, user }: { srcip?: string | undefined; user?: string | undefined },
+  system = currentSystem(),
+): string | undefined {
   if (srcip !== undefined && parseTarget(srcip) === undefined) return 'its srcip is no address';
-  if (user !== undefined && parseUser(user) === undefined) return 'its user is no login name';
+  if (user !== undefined && accountWord(user, system) === undefined) {
+    return 'its user is no login name, or begins as an option does';
+  }
   return undefined;
+}
+
+/** The name of an account as its system spells it, if it can be told as a word. */
+function accountWord(user: string, system: System): string | undefined {
+  const name = grammarOf(system).user(user)?.text;
+  // PowerShell takes the longer dashes for the short one.
+  return name === undefined || /^[-\u2013-\u2015]/.test(name) ? undefined : name;
 }
 
 /** An agent's event: `(name) any->/file`, in two words as a space stands in it; else `host->/file`. */

@@ -249,10 +249,25 @@ describe('arguments', () => {
     [{}, undefined],
     [{ srcip: '1.2.3.4; rm -rf /' }, 'its srcip is no address'],
     [{ srcip: '127.1' }, 'its srcip is no address'],
-    [{ user: '-q' }, 'its user is no login name'],
-    [{ user: '../root' }, 'its user is no login name'],
+    [{ user: '-q' }, 'its user is no login name, or begins as an option does'],
+    [{ user: '../root' }, 'its user is no login name, or begins as an option does'],
+    [{ user: 'Zoë Meier' }, 'its user is no login name, or begins as an option does'],
   ])('are refused for %j', (request, why) => {
-    expect(unfitForWords(request)).toBe(why);
+    expect(unfitForWords(request, 'linux')).toBe(why);
+  });
+
+  test.each([
+    ['Zoë Meier', 'zoë meier'],
+    ['4711', '4711'],
+    ['a$b', 'a$b'],
+    ['DOMAIN\\eve', undefined],
+    ['-q', undefined],
+    ['\u2013q', undefined],
+    ['a"b', undefined],
+  ])('about the account %j are %j on Windows', (user, word) => {
+    const subject: Subject = { ...byHand, facts: { user } };
+    expect(wordsOf(script, subject, 'add', 'win32')[1]).toBe(word ?? '-');
+    expect(unfitForWords({ user }, 'win32') === undefined).toBe(word !== undefined);
   });
 });
 
