@@ -28,7 +28,7 @@ import { driverState, responseFindings } from './doctor/response-findings.ts';
 import { type ScriptState, scriptFindings } from './doctor/script-findings.ts';
 import { ArError } from './errors.ts';
 import { ask } from './intake/client.ts';
-import { findResponse, responses } from './policy/responses.ts';
+import { findResponse, findResponseOn, responses } from './policy/responses.ts';
 import { createScripts } from './script/find.ts';
 import { scriptDriver } from './script/settings.ts';
 import { knownNames } from './settle/known-names.ts';
@@ -74,7 +74,7 @@ export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Pro
       driverState(driver, usability, missing(driver), distribution),
     );
   const possible = responsesNow(loaded, composed.settled());
-  const scripts = await lookAtScripts(loaded);
+  const scripts = await lookAtScripts(loaded, system);
   const agent = await askAgent(socket);
   const findings = [
     ...configFindings,
@@ -193,10 +193,10 @@ function ownResponses({ config }: Loaded, scripts: readonly ScriptState[]): Resp
 }
 
 /** Every script that a request could name, looked at as it is before each run. */
-async function lookAtScripts({ config }: Loaded): Promise<ScriptState[]> {
+async function lookAtScripts({ config }: Loaded, system: System): Promise<ScriptState[]> {
   const folder = config.scriptsFolder ?? defaultPaths().scriptsFolder;
   const names = await createScripts(folder, config.scripts, () => undefined).names();
-  const others = [...new Set(names)].filter((name) => findResponse(name) === undefined);
+  const others = [...new Set(names)].filter((name) => findResponseOn(system, name) === undefined);
   return Promise.all(
     others.map(async (name) => {
       const declaration = config.scripts.get(name);

@@ -224,10 +224,10 @@ export function findResponse(name: string): ResponseDefinition | undefined {
   return responses.find((one) => one.name === name || one.aliases?.includes(name) === true);
 }
 
-/** The same on a system: on Windows a name can have the ending of an executable there. */
+/** The same on a system: on Windows a name can have the ending of an executable, and capital letters. */
 export function findResponseOn(system: System, name: string): ResponseDefinition | undefined {
   const found = findResponse(name);
   return found !== undefined || system !== 'win32'
     ? found
-    : findResponse(name.replace(/\.(?:exe|cmd)$/i, ''));
+    : findResponse(name.toLowerCase().replace(/\.(?:exe|cmd)$/, ''));
 }

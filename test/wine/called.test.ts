@@ -141,7 +141,7 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
     expect(calls.length).toBe(before);
   });
 
-  it('in System32 in the place of a tool, the agent does not take it for that', async () => {
+  it('is no tool of Windows in System32, and no script of somebody’s own', async () => {
     const route = join(machine.drive, system32, 'route.exe');
     await rm(route);
     await copyFile(join(bin, 'netsh.exe'), route);
@@ -149,6 +149,13 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
     expect(stdout).toContain(
       '"driver":"route-null-windows","usable":false,"why":"route is not there"',
     );
+    const { responses, findings } = JSON.parse(stdout);
+    const names = responses.map(({ response }: { response: string }) => response.toLowerCase());
+    expect(names.filter((name: string) => name.endsWith('.exe'))).toEqual([]);
+    const untrusted = findings.filter(({ id }: { id: string }) => id === 'script-untrusted');
+    expect(untrusted).toMatchObject([
+      { what: expect.stringMatching(/ nonsense\.exe .* is ar-exec itself, and no script\.$/) },
+    ]);
   });
 
   it('ar-exec.exe itself stays what it is', async () => {

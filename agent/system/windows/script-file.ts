@@ -1,6 +1,7 @@
 import { lstat, realpath } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { foldCase, isPlainName, isSamePath } from '../../../platform/windows/names.ts';
+import { isOurselves } from '../ourselves.ts';
 import type { ScriptFile } from '../script-file.ts';
 import { type Harm, readAccess, whyUntrusted } from './acl.ts';
 import { isScriptKind, scriptKinds } from './script-command.ts';
@@ -22,6 +23,7 @@ export async function checkWindowsScript(folder: string, file: string): Promise<
     if (!isSamePath(basename(path), file)) return untrusted(`${named} is another name of ${path}`);
     const found = await lstat(path);
     if (!found.isFile()) return untrusted(`${path} is not a regular file`);
+    if (await isOurselves(path)) return untrusted(`${path} is ar-exec itself, and no script`);
     if (!isScriptKind(extname(foldCase(path)))) {
       return untrusted(`${path} is none of the kinds that can be run: ${scriptKinds.join(', ')}`);
     }
