@@ -1,6 +1,7 @@
 import type { Driver, Effect, Plan, Reading } from '../../platform/driver.ts';
 import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import { isHost, type Target } from '../../platform/target.ts';
+import { statusText } from '../../platform/windows/names.ts';
 import { all, type Carried, type Failure } from './carried.ts';
 import { converge } from './converge.ts';
 import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
@@ -278,16 +279,17 @@ async function runSteps(
 ): Promise<Failure | undefined> {
   for (const step of steps) {
     const result = await run(step);
-    if (result.remark !== undefined) remarks.push(result.remark);
-    if (result.failure !== undefined) {
+    const { failure, exitCode, remark } = result;
+    if (remark !== undefined) remarks.push(remark);
+    if (failure !== undefined) {
       const what = nameOf(step);
-      const status = result.exitCode === undefined ? result.failure : `exit ${result.exitCode}`;
+      const status = exitCode === undefined ? failure : `exit ${statusText(exitCode)}`;
       // Some tools complain where they print their results.
       const lines = result.stdout.trim().split('\n');
       const first = step.kind === 'command' && step.complainsFirst === true;
       const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
       const words = said.slice(0, mostCharacters);
-      return { failure: result.failure, why: `${what}: ${status}: ${words}` };
+      return { failure, why: `${what}: ${status}: ${words}` };
     }
   }
   return undefined;

@@ -8,7 +8,7 @@ import { isOurselves } from './ourselves.ts';
 import { createStandby } from './standby.ts';
 import { toolPlace } from './tool-place.ts';
 import type { OwnWork } from './watch/own-work.ts';
-import { endTree } from './windows/end-tree.ts';
+import { endTree } from './windows/end-process.ts';
 
 const defaultDeadlineMs = 20_000;
 const stderrLimitCharacters = 2_000;
@@ -84,7 +84,7 @@ async function locate(
 async function withDeadline(
   child: Child,
   step: CommandStep,
-  end: (pid: number) => void,
+  end: (pid: number) => unknown,
 ): Promise<StepResult> {
   const { deadlineMs = defaultDeadlineMs, leavesDaemons = false } = step;
   let killed = false;
@@ -95,7 +95,7 @@ async function withDeadline(
   });
   const deadline = setTimeout(() => {
     killed = true;
-    if (child.pid !== undefined) end(child.pid);
+    if (child.pid !== undefined) void end(child.pid);
     // A process that left the group can hold the pipes open for ever.
     grace = setTimeout(() => {
       child.stdout.destroy();

@@ -7,6 +7,7 @@ import { access } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
 import type { ScriptStep } from '../../platform/step.ts';
+import { statusText } from '../../platform/windows/names.ts';
 import { checkScriptFile } from './script-file.ts';
 import { keepBeginning, readLines } from './script-output.ts';
 import { endTree } from './windows/end-process.ts';
@@ -216,7 +217,7 @@ function endAfter(child: Child, pid: number, deadlineMs: number) {
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    if (isWindows) void endTree(pid).catch(() => {});
+    if (isWindows) void endTree(pid);
     else process.kill(-pid, signal);
   } catch {
     // The group is gone already.
@@ -246,6 +247,8 @@ function judge(
   }
   if (signal !== undefined) return { failure: 'signal', why: `it was ended by ${signal}` };
   if (exitCode === undefined) return { failure: 'io', why: shortMessage ?? 'its end is not known' };
-  if (exitCode !== 0) return { failure: 'exit', exitCode, why: `it ended with status ${exitCode}` };
+  if (exitCode !== 0) {
+    return { failure: 'exit', exitCode, why: `it ended with status ${statusText(exitCode)}` };
+  }
   return silent ? { failure: 'silent', exitCode, why: 'it named no keys' } : { exitCode };
 }

@@ -6,6 +6,7 @@ import { accountDriver, parseAccounts, readAccountsOf } from '../any/account-dri
 import type { Driver, DriverKind, Settings, Usability } from '../driver.ts';
 import type { Account, Accounts, StepResult } from '../step.ts';
 import type { UserTarget } from '../target.ts';
+import { saidOf } from './answers.ts';
 import { foldCase } from './names.ts';
 
 /**
@@ -60,7 +61,7 @@ function readProbe(accounts: StepResult | undefined, net: StepResult | undefined
     return unusable(accounts?.stderr || 'the accounts cannot be read');
   }
   if (net?.failure !== undefined && net.failure !== 'exit') {
-    return unusable(`net does not answer: ${net.stderr.trim() || net.failure}`);
+    return unusable(`net does not answer: ${saidOf(net)}`);
   }
   return { usable: true, why: 'net user', families: [] };
 }

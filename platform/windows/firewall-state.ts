@@ -1,6 +1,7 @@
 /** Whether the Windows firewall enforces rules of this machine: its service, its profiles, its policies. */
 import type { Finding } from '../driver.ts';
 import type { CommandStep, StepResult } from '../step.ts';
+import { saidOf } from './answers.ts';
 import { askTree, keyAt, numberIn, type RegistryKey, readTree } from './registry.ts';
 
 /** The firewall's settings and rules, of this machine and of a management service (`Mdm`). */
@@ -69,8 +70,7 @@ function readService(result: StepResult | undefined): { runs: boolean } | { why:
   // ERROR_SERVICE_DOES_NOT_EXIST
   if (result?.failure === 'exit' && result.exitCode === 1060) return { runs: false };
   if (result === undefined || result.failure !== undefined) {
-    const why = result?.stderr.trim() || result?.failure || 'no answer';
-    return { why: `sc query ${service}: ${why}` };
+    return { why: `sc query ${service}: ${saidOf(result)}` };
   }
   const numbers = result.stdout.split(/\r?\n/).flatMap((line) => {
     const [, number] = /^\s+\S[^:]*:\s+([0-9a-f]+)\s+[A-Z]/.exec(line) ?? [];

@@ -1,5 +1,6 @@
 /** The registry of Windows, as reg.exe prints it: keys and values are never translated, messages are. */
 import type { CommandStep, StepResult } from '../step.ts';
+import { saidOf } from './answers.ts';
 
 export interface RegistryKey {
   /** As it is printed, from `HKEY_LOCAL_MACHINE` on. */
@@ -28,8 +29,7 @@ export function askTree(key: string): CommandStep {
 export function readTree(result: StepResult | undefined, root: string): RegistryAnswer {
   if (result?.failure === 'exit' && result.exitCode === 1) return { there: 'no' };
   if (result === undefined || result.failure !== undefined) {
-    const why = result?.stderr.trim() || result?.failure || 'no answer';
-    return { there: 'unknown', why: `reg query ${root}: ${why}` };
+    return { there: 'unknown', why: `reg query ${root}: ${saidOf(result)}` };
   }
   const keys: { path: string; values: RegistryValue[] }[] = [];
   for (const line of result.stdout.split(/\r?\n/)) {

@@ -5,6 +5,7 @@
  */
 import type { Judgement, OneShot, OneShotKind, Settings, Usability } from '../driver.ts';
 import type { StepResult } from '../step.ts';
+import { saidOf } from './answers.ts';
 
 /** In order of preference. */
 const services = ['WazuhSvc', 'OssecSvc'] as const;
@@ -56,8 +57,7 @@ function readProbe(answers: readonly StepResult[]): Usability {
     return { usable: true, why: `the service ${service}`, families: [], settled: { service } };
   }
   if (strange !== undefined) {
-    const said = strange.stderr.trim() || strange.exitCode || strange.failure;
-    return unusable(`sc does not tell of services: ${said}`);
+    return unusable(`sc does not tell of services: ${saidOf(strange)}`);
   }
   return unusable(`no agent of Wazuh or OSSEC: no service ${services.join(' or ')}`);
 }

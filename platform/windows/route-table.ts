@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net';
 import { parsePrinted } from '../printed.ts';
 import type { CommandStep, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
+import { saidOf } from './answers.ts';
 import { lengthOfMask } from './firewall-rules.ts';
 
 type Family = 4 | 6;
@@ -34,7 +35,7 @@ export const askRoutes: readonly CommandStep[] = families.map((family) => ({
 export function readRoutes(result: StepResult | undefined, family: Family): Route[] | string {
   const trouble = (why: string): string => `routes of IPv${family}: ${why}`;
   if (result === undefined || result.failure !== undefined) {
-    return trouble(result?.stderr.trim() || result?.failure || 'no answer');
+    return trouble(saidOf(result));
   }
   const parts = result.stdout.split(/^={20,}\r?\n/m);
   const [, interfaces, , active] = parts;

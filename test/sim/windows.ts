@@ -1,5 +1,6 @@
 /** A Windows of its own: all the tools of it that are simulated. */
 import { wordsOfCommandLine } from './command-line.ts';
+import { simulate as net } from './net.ts';
 import { simulate as netsh } from './netsh.ts';
 import { createQuickMachine, type QuickMachine } from './quick-machine.ts';
 import { simulate as reg } from './reg.ts';
@@ -8,7 +9,7 @@ import type { Answer, Switches } from './simulator.ts';
 import { simulate as route } from './windows-route.ts';
 
 export function createQuickWindows(switches: Switches = {}): QuickMachine {
-  const machine = createQuickMachine('windows11', { netsh, reg, sc, route });
+  const machine = createQuickMachine('windows11', { net, netsh, reg, sc, route });
   machine.switches = switches;
   return machine;
 }

@@ -97,6 +97,7 @@ const expected: Readonly<Record<string, unknown>> = {
   },
   // Every word as it was given, through the quoting of CreateProcess.
   asked: [[JSON.stringify({ keys: ['first', 'a b', 'c"d', '', 'e\\', '%PATH%', 'ж'] })]],
+  'a tool that hangs': { failure: 'timeout', stdout: '', stderr: 'killed after 3000 ms' },
   'too long': {
     started: true,
     failure: 'timeout',

@@ -1,9 +1,10 @@
 /** The executable for Windows at its work: it is asked over its pipe, and its tools are simulated. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readSlots } from '../../platform/windows/netsh-slots.ts';
 import { requires } from '../requirements.ts';
+import { accountsOf } from '../sim/net.ts';
 import type { QuickMachine } from '../sim/quick-machine.ts';
 import { createQuickWindows } from '../sim/windows.ts';
 import { registryOf, rulesKey } from '../sim/windows-registry.ts';
@@ -11,7 +12,7 @@ import { splitCommandLine } from './command-line.ts';
 import { arExec, newWineMachine, type Running, system32, type WineMachine } from './machine.ts';
 import type { Call } from './recorder.ts';
 
-const tools = ['netsh', 'reg', 'sc', 'route'];
+const tools = ['net', 'netsh', 'reg', 'sc', 'route'];
 const netsh = 'C:\\windows\\system32\\netsh.exe';
 
 requires(
@@ -23,6 +24,8 @@ requires(
   let simulated: QuickMachine;
   let calls: readonly Call[];
   let agent: Running;
+  /** The status that netsh ends with when it is to change something, if it is to do nothing else. */
+  let broken: number | undefined;
 
   /** Resolves when it says that it is ready, or has ended. */
   const start = async (...words: string[]): Promise<Running> => {
@@ -54,6 +57,13 @@ requires(
       .flatMap(({ acting }) => [...acting.in.intersection(acting.out)])
       .sort()
       .join(' ');
+  /** What Windows says of the accounts (test/wine/netapi32.c) is what the simulated ones are. */
+  const tellAccounts = () => {
+    const lines = accountsOf(simulated.parts).map(
+      ({ rid, disabled, name }) => `${rid} ${disabled ? 2 : 0} ${name}\n`,
+    );
+    return writeFile(join(machine.drive, 'accounts'), lines.join(''), 'utf16le');
+  };
   const changes = (from: number) =>
     calls
       .slice(from)
@@ -66,9 +76,22 @@ requires(
     machine = await newWineMachine();
     simulated = createQuickWindows({ language: 'de' });
     const places = tools.map((tool) => `${system32}/${tool}.exe`);
-    ({ calls } = await machine.record(places, ({ tool, commandLine, stdin }) =>
-      simulated.call([tool, ...splitCommandLine(commandLine).slice(1)], stdin),
-    ));
+    accountsOf(simulated.parts).push({
+      name: 'Zoë Иванова',
+      rid: 1_007,
+      disabled: false,
+      groups: [],
+    });
+    await machine.replaceLibrary('netapi32');
+    await tellAccounts();
+    ({ calls } = await machine.record(places, async ({ tool, commandLine, stdin }) => {
+      if (tool === 'netsh' && / rule /.test(commandLine) && broken !== undefined) {
+        return { exitCode: broken };
+      }
+      const answer = simulated.call([tool, ...splitCommandLine(commandLine).slice(1)], stdin);
+      if (tool === 'net') await tellAccounts();
+      return answer;
+    }));
     for (const words of [
       'link add here type veth peer name there',
       'addr add 192.0.2.7/24 dev here',
@@ -115,6 +138,34 @@ requires(
       const refused = await ask('add', 'firewall-drop', '--srcip', address);
       expect([address, refused.code]).toEqual([address, 'target-protected']);
     }
+  });
+
+  it('disables an account of any name with exactly these words, and gives it back', async () => {
+    const before = calls.length;
+    const user = ['disable-account', '--user', 'Zoë ИВАНОВА'];
+    expect(await ask('add', ...user)).toMatchObject({ exitCode: 0, ok: true });
+    const { actions } = await ask('list');
+    expect(actions).toContainEqual(
+      expect.objectContaining({ target: 'zoë иванова', state: 'active' }),
+    );
+    expect(accountsOf(simulated.parts)).toMatchObject([{ disabled: true }]);
+    expect(await ask('delete', ...user)).toMatchObject({ exitCode: 0, ok: true });
+    expect(accountsOf(simulated.parts)).toMatchObject([{ disabled: false }]);
+    const net = calls.slice(before).filter(({ tool }) => tool === 'net');
+    expect(net.map(({ commandLine }) => commandLine)).toEqual([
+      'C:\\windows\\System32\\net.exe user "zoë иванова" /active:no',
+      'C:\\windows\\System32\\net.exe user "zoë иванова" /active:yes',
+    ]);
+  });
+
+  it('says with which status a tool has crashed, as Windows gives it, and goes on', async () => {
+    broken = 0xc000_0005;
+    const refused = await ask('add', 'firewall-drop', '--srcip', '203.0.113.8');
+    broken = undefined;
+    expect(refused).toMatchObject({ exitCode: 6, ok: false, code: 'driver-failed' });
+    expect(refused.message).toContain('netsh: exit -1073741819 (0xC0000005)');
+    const { actions } = await ask('list');
+    expect(actions).toMatchObject([{ target: '203.0.113.7', state: 'active' }]);
   });
 
   it('refuses a second agent: on its pipe, and on its journal', async () => {

@@ -15,6 +15,7 @@ import {
 import { open, symlink } from 'node:fs/promises';
 import { execa } from 'execa';
 import { runQuarantine } from '../../agent/system/quarantine/run-quarantine.ts';
+import { createCommandRunner } from '../../agent/system/run-command.ts';
 import { createScriptRunner } from '../../agent/system/run-script.ts';
 import { checkScriptFile } from '../../agent/system/script-file.ts';
 import { readGroups, readLocalAccounts } from '../../agent/system/windows/accounts.ts';
@@ -183,6 +184,14 @@ async function scripts(): Promise<void> {
     start('a.exe', spoken, { line: 'first', handshake: 'possible' }),
   );
   await note('asked', () => asked);
+  await note('a tool that hangs', () =>
+    createCommandRunner(['C:\\'])({
+      kind: 'command',
+      tool: 'node',
+      args: ['C:\\parent.js'],
+      deadlineMs: 3_000,
+    }),
+  );
   await note('too long', () => start('a.exe', ['C:\\parent.js'], { deadlineMs: 3_000 }));
   await note('left of it', async () => {
     const runs = () =>

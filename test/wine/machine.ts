@@ -36,6 +36,8 @@ export interface WineMachine {
   record(tools: readonly string[], answer: Answer): Promise<Recorder>;
   /** Compiles `<name>.c` of this folder, and puts it on drive C; resolves with its path of Windows. */
   compile(name: string): Promise<string>;
+  /** Compiles `<name>.c` of this folder, and puts it in the place of that library of Windows. */
+  replaceLibrary(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -127,6 +129,12 @@ export async function newWineMachine(): Promise<WineMachine> {
       await copyFile(await compiled(name), join(drive, `${name}.exe`));
       return `C:\\${name}.exe`;
     },
+    replaceLibrary: async (name) => {
+      const file = join(drive, system32, `${name}.dll`);
+      // What is there has other names elsewhere: it must not be written into.
+      await rm(file);
+      await copyFile(await compiled(name, 'dll'), file);
+    },
     close: async () => {
       for (const recorder of recorders) recorder.close();
       const over = new Promise((done) => keeper.once('exit', done));
@@ -148,7 +156,9 @@ async function copyTree(from: string, to: string): Promise<void> {
 
 /** Wine takes a program of its own before a file of that name, unless it is told otherwise. */
 async function preferFiles(prefix: string): Promise<void> {
-  const lines = replaceable.map((name) => `"*${name}.exe"="native,builtin"`);
+  const libraries = ['netapi32'];
+  const names = [...replaceable.map((name) => `*${name}.exe`), ...libraries];
+  const lines = names.map((name) => `"${name}"="native,builtin"`);
   const section = ['', '[Software\\\\Wine\\\\DllOverrides] 1', ...lines, ''];
   await appendFile(join(prefix, 'user.reg'), section.join('\n'));
 }

@@ -95,21 +95,23 @@ function parseCall(bytes: Buffer): Call {
   return { image, tool, commandLine, folder, stdin: bytes.toString('utf8', at) };
 }
 
-/** The program of `<name>.c` beside this file, compiled once for each state of its source. */
-export async function compiled(name: string): Promise<string> {
+/** The program or library of `<name>.c` beside this file, compiled once for each state of its source. */
+export async function compiled(name: string, ending: 'exe' | 'dll' = 'exe'): Promise<string> {
   const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
   const text = await readFile(source);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const folder = join(wineRoot, 'recorders');
-  const file = join(folder, `${hash}.exe`);
+  const file = join(folder, `${hash}.${ending}`);
   if (existsSync(file)) return file;
   const making = join(folder, `${hash}-${process.pid}`);
   await copyFile(source, `${making}.c`);
   const inside = (path: string): string => `/recorders/${basename(path)}`;
-  const args = [wineRoot, compiler, '-O2', '-s', '-o', inside(`${making}.exe`)];
+  const kind = ending === 'dll' ? ['-shared'] : [];
+  const made = `${making}.${ending}`;
+  const args = [wineRoot, compiler, '-O2', '-s', ...kind, '-o', inside(made)];
   const env = { PATH: '/usr/bin:/usr/sbin', TMPDIR: '/tmp' };
   await promisify(execFile)('chroot', [...args, inside(`${making}.c`)], { env });
-  await rename(`${making}.exe`, file);
+  await rename(made, file);
   await rm(`${making}.c`);
   return file;
 }

@@ -151,14 +151,17 @@ function isChild(one: ListedProcess, held: readonly ProcessHandle[]): boolean {
   return held.some(({ pid, started }) => pid === one.parent && started <= one.started);
 }
 
-/** Ends a process that we started, and what it has started. */
+/** Ends a process that we started, and what it has started, as far as Windows lets it. Never rejects. */
 export async function endTree(pid: number): Promise<void> {
-  const process = openProcess(pid);
-  if (process === undefined) return;
-  const held = [process];
+  const held: ProcessHandle[] = [];
   try {
+    const process = openProcess(pid);
+    if (process === undefined) return;
+    held.push(process);
     endOne(process);
     await endFamily(held, []);
+  } catch {
+    // Its pipes are given up all the same.
   } finally {
     for (const one of held) one.close();
   }

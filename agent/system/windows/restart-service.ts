@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RestartServiceStep, Runner, StepResult } from '../../../platform/step.ts';
+import { statusText } from '../../../platform/windows/names.ts';
 
 /** SERVICE_STOPPED and SERVICE_RUNNING (winsvc.h). */
 const stopped = 1;
@@ -34,7 +35,8 @@ export async function restartService(
 /** `net` writes its complaints to either. */
 function textOf({ stderr, stdout, failure, exitCode }: StepResult): string {
   const said = stderr.trim() || stdout.trim();
-  return said.replace(/\s+/g, ' ').slice(0, 500) || `${failure ?? 'exit'} ${exitCode ?? ''}`.trim();
+  if (said !== '') return said.replace(/\s+/g, ' ').slice(0, 500);
+  return exitCode === undefined ? (failure ?? 'no answer') : `exit ${statusText(exitCode)}`;
 }
 
 async function reaches(
