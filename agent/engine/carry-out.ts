@@ -288,8 +288,7 @@ async function runSteps(
       const lines = result.stdout.trim().split('\n');
       const first = step.kind === 'command' && step.complainsFirst === true;
       const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
-      const words = said.slice(0, mostCharacters);
-      return { failure, why: `${what}: ${status}: ${words}` };
+      return { failure, why: `${what}: ${status}: ${said.slice(0, mostCharacters)}` };
     }
   }
   return undefined;
