@@ -5,7 +5,8 @@
  *   node build/release.ts
  *
  * The executables have been made before (build/executable.ts all). Two builds of one commit give the same
- * bytes, wherever they are made, with the same versions of strip, xz and rpmbuild.
+ * bytes, wherever they are made, with the same versions of strip, xz and rpmbuild. Whom the packages name
+ * is in build/package/publisher.ts.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,6 +17,7 @@ import { small } from './package/compress.ts';
 import { installed, unpacked } from './package/contents.ts';
 import { deb, debianArch } from './package/deb.ts';
 import { file } from './package/entry.ts';
+import { publisher } from './package/publisher.ts';
 import { rpm, rpmArch } from './package/rpm.ts';
 import { billOfMaterials } from './package/sbom.ts';
 import { gzip, tar, zip } from './package/tar.ts';
@@ -24,6 +26,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const out = join(root, 'build', 'out');
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const seconds = commitTime();
+const publishedBy = publisher(process.env, root);
 const made = new Map<string, string>();
 const folder = join(out, 'release.making');
 
@@ -33,11 +36,11 @@ for (const arch of ['x64', 'arm64'] as const) {
   const executable = await readFile(join(out, `ar-exec-linux-${arch}`));
   await archive(`linux-${arch}`, executable);
   const entries = installed(executable);
-  const wanted = { version, arch, entries, seconds };
-  await write(
-    `ar-exec_${version}_${debianArch[arch]}.deb`,
-    await deb({ ...wanted, packing: small }),
-  );
+  const wanted = { version, arch, entries, seconds, publisher: publishedBy };
+  const packed = await deb({ ...wanted, packing: small });
+  // What an administrator is told that it stays below.
+  if (packed.length >= 32_000_000) throw new Error(`the .deb of ${arch} has become too large`);
+  await write(`ar-exec_${version}_${debianArch[arch]}.deb`, packed);
   await write(`ar-exec-${version}-1.${rpmArch[arch]}.rpm`, await rpm(wanted));
 }
 for (const platform of ['darwin-x64', 'darwin-arm64']) {

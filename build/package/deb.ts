@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Packing } from './compress.ts';
 import { debianScripts } from './debian-scripts.ts';
 import { type Entry, file, withFolders } from './entry.ts';
+import type { Publisher } from './publisher.ts';
 import { ar, gzip, tar } from './tar.ts';
 
 export interface Package {
@@ -12,6 +13,7 @@ export interface Package {
   readonly entries: readonly Entry[];
   /** When it was made, as everybody is told. */
   readonly seconds: number;
+  readonly publisher: Publisher;
   readonly packing: Packing;
 }
 
@@ -44,7 +46,10 @@ export async function deb(wanted: Package): Promise<Buffer> {
 /** What the Node of the lock file is linked with (`readelf -V`), and what the scripts call. */
 const needs = 'libatomic1, libc6 (>= 2.28), libgcc-s1 (>= 3.3), libstdc++6 (>= 5.2), passwd';
 
-function controlText({ version, arch }: Package, entries: readonly Entry[]): string {
+function controlText(
+  { version, arch, publisher: { maintainer, homepage } }: Package,
+  entries: readonly Entry[],
+): string {
   const bytes = entries.reduce((sum, one) => sum + (one.kind === 'file' ? one.bytes.length : 0), 0);
   return `Package: ar-exec
 Version: ${version}
@@ -56,7 +61,7 @@ Pre-Depends: init-system-helpers (>= 1.54~)
 Recommends: nftables | iptables
 Suggests: conntrack, ipset, logrotate
 Section: admin
-Priority: optional
+Priority: optional${homepage === undefined ? '' : `\nHomepage: ${homepage}`}
 Description: active-response executor: blocks, and takes it back on time
  Carries out what a detector of attacks asks for, such as to block an address,
  to lock an account or to run a script, with the machine's own tools. What it
@@ -68,10 +73,8 @@ Description: active-response executor: blocks, and takes it back on time
 `;
 }
 
-export const maintainer = 'ar-exec maintainers <maintainers@ar-exec.invalid>';
-
 /** In the form that Debian's tools read; what it says is in CHANGELOG.md. */
-function changelog({ version, seconds }: Package): Entry {
+function changelog({ version, seconds, publisher: { maintainer } }: Package): Entry {
   const when = new Date(seconds * 1_000).toUTCString().replace('GMT', '+0000');
   const text = `ar-exec (${version}) unstable; urgency=medium\n\n  * See CHANGELOG.md beside this file.\n\n -- ${maintainer}  ${when}\n`;
   return file('/usr/share/doc/ar-exec/changelog.gz', 0o644, gzip(Buffer.from(text)));

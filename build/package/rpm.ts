@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { maintainer, type Package } from './deb.ts';
+import type { Package } from './deb.ts';
 import { type Entry, withFolders } from './entry.ts';
 
 export const rpmArch = { x64: 'x86_64', arm64: 'aarch64' } as const;
@@ -69,7 +69,7 @@ function forRpm(one: Entry): Entry[] {
 }
 
 function specText(
-  { version, seconds }: Omit<Package, 'packing'>,
+  { version, seconds, publisher: { maintainer, homepage } }: Omit<Package, 'packing'>,
   entries: readonly Entry[],
 ): string {
   const ours = /^\/(?:etc|usr\/lib|usr\/share|usr\/share\/doc)\/ar-exec(?:\/|$)/;
@@ -95,7 +95,7 @@ Version: ${version.replaceAll('-', '~')}
 Release: 1
 Summary: Active-response executor that blocks and takes it back on time
 License: Apache-2.0
-Group: System/Base
+Group: System/Base${homepage === undefined ? '' : `\nURL: ${homepage}`}
 Packager: ${maintainer}
 AutoReqProv: no
 Requires: libatomic.so.1()(64bit)

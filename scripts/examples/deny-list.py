@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A response of your own, in Python: keeps a list of denied addresses for a web server.
 
 Each address is a line "deny ADDRESS;" in a file that nginx includes. It comes with "add" and goes with

@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 const executable = resolve('build/out/ar-exec');
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -12,6 +12,46 @@ const start = (args: readonly string[], env: Record<string, string> = {}) =>
 
 test('the executable needs nothing beside it, and knows its version', async () => {
   expect((await start(['--version'])).stdout).toContain(version);
+});
+
+describe('made again elsewhere, at another time, by somebody with other settings', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = join(await mkdtemp(join(tmpdir(), 'ar-exec-')), 'with a space', 'deeper');
+  });
+  afterEach(() => rm(join(folder, '../..'), { recursive: true }));
+
+  /** What goes into the executable, and the bundler; the Node is this one. */
+  async function sources(): Promise<string[]> {
+    const { packages } = JSON.parse(await readFile('package-lock.json', 'utf8'));
+    const needed = Object.entries<{ dev?: boolean; optional?: boolean }>(packages)
+      .filter(([name, { dev, optional }]) => /esbuild/.test(name) || !(dev || optional))
+      .map(([name]) => name)
+      .filter((name) => name !== '');
+    const ours = ['agent', 'platform', 'build', 'tsconfig.json', 'package.json'];
+    return [...ours, 'package-lock.json', ...needed];
+  }
+
+  test('it is the same, byte for byte', async () => {
+    const isMade = (path: string) => path.startsWith(resolve('build/out'));
+    for (const path of await sources()) {
+      const filter = (from: string) => !isMade(resolve(from));
+      await cp(path, join(folder, path), { recursive: true, filter }).catch((error) => {
+        // The bundler of another platform.
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+    const env = { TZ: 'Asia/Tokyo', LC_ALL: 'C', HOME: folder, USER: 'somebody' };
+    const umask = "process.umask(0o077); await import('./build/executable.ts')";
+    const words = ['--input-type=module', '--eval', umask];
+    await execa(process.execPath, words, { cwd: folder, env });
+    for (const name of ['ar-exec', 'ar-exec.mjs']) {
+      const [here, there] = await Promise.all(
+        [resolve('build/out', name), join(folder, 'build/out', name)].map((path) => readFile(path)),
+      );
+      expect({ name, same: there?.equals(here ?? Buffer.alloc(0)) }).toEqual({ name, same: true });
+    }
+  });
 });
 
 /** As it is, and with what the Node inside would do at the word of whoever starts it. */

@@ -5,19 +5,21 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { small } from '../../build/package/compress.ts';
+import { medium } from '../../build/package/compress.ts';
 import { installed } from '../../build/package/contents.ts';
 import { deb } from '../../build/package/deb.ts';
 import type { Entry } from '../../build/package/entry.ts';
 import { rpm } from '../../build/package/rpm.ts';
 import { requires } from '../requirements.ts';
+import { made } from './packages.ts';
 
-const wanted = { version: '0.1.0', arch: 'x64', seconds: 1_780_000_000 } as const;
+const wanted = { ...made, version: '0.1.0', arch: 'x64' } as const;
 
 requires(
   'root',
   'lintian',
   'rpmbuild',
+  'rpmlint',
   'xz',
 )('packages as files', () => {
   let folder: string;
@@ -30,15 +32,18 @@ requires(
 
   test('the .deb is smaller than 32 MB, and lintian finds nothing in it', async () => {
     const path = join(folder, 'ar-exec_0.1.0_amd64.deb');
-    await writeFile(path, await deb({ ...wanted, entries, packing: small }));
+    await writeFile(path, await deb({ ...wanted, entries, packing: medium }));
     expect((await stat(path)).size).toBeLessThan(32_000_000);
     const { stdout } = await execa('lintian', ['--allow-root', path], { reject: false });
     expect(stdout).toBe('');
   }, 600_000);
 
-  test('the .rpm can be installed in a folder, and taken away again', async () => {
-    const path = join(folder, 'ar-exec.rpm');
+  test('rpmlint finds nothing in the .rpm, which can be installed in a folder, and taken away again', async () => {
+    const path = join(folder, 'ar-exec-0.1.0-1.x86_64.rpm');
     await writeFile(path, await rpm({ ...wanted, entries }, true));
+    const configuration = resolve('build/package/rpmlint.toml');
+    const lint = await execa('rpmlint', ['--config', configuration, path], { reject: false });
+    expect(lint.stdout).toContain(' 0 errors, 0 warnings, ');
     const root = join(folder, 'root');
     const run = (...args: string[]) => execa('rpm', ['--root', root, ...args]);
     // What is of this machine is not in that folder: neither its libraries nor a shell for the scripts.

@@ -12,6 +12,7 @@ import { installed } from '../../build/package/contents.ts';
 import { deb } from '../../build/package/deb.ts';
 import { file } from '../../build/package/entry.ts';
 import { configurationPage, programPage } from '../../build/package/manual.ts';
+import { publisher } from '../../build/package/publisher.ts';
 import { billOfMaterials } from '../../build/package/sbom.ts';
 import { tar, zip } from '../../build/package/tar.ts';
 import { commandWords, commonOptions } from '../../build/package/words.ts';
@@ -137,6 +138,7 @@ describe('archives', () => {
       arch: 'x64',
       entries: installed(Buffer.from('x')),
       seconds: 1_780_000_000,
+      publisher: { maintainer: 'Jane Doe <jane@example.org>' },
       packing: quick,
     } as const;
     const [one, two] = [await deb(wanted), await deb(wanted)];
@@ -149,6 +151,39 @@ describe('archives', () => {
     });
     if (error === undefined) expect(stdout).toBe('1.2.3\n');
   });
+});
+
+describe('who publishes the packages', () => {
+  const git = (...words: string[]) => spawnSync('git', words, { cwd: folder, encoding: 'utf8' });
+  test('is whom the builder names', () => {
+    const said = { AR_EXEC_MAINTAINER: 'Jane Doe <jane@example.org>' };
+    expect(publisher(said, folder)).toEqual({ maintainer: 'Jane Doe <jane@example.org>' });
+    const homepage = 'https://example.org/ar-exec';
+    expect(publisher({ ...said, AR_EXEC_HOMEPAGE: homepage }, folder)).toMatchObject({ homepage });
+  });
+  test('or the author of the commit, whoever builds it', () => {
+    git('init', '--quiet');
+    const author = '--author=John Roe <john@example.org>';
+    const builder = ['-c', 'user.name=x', '-c', 'user.email=x@y'];
+    git(...builder, 'commit', '--quiet', '--allow-empty', '--message=x', author);
+    expect(publisher({}, folder)).toEqual({ maintainer: 'John Roe <john@example.org>' });
+  });
+  test.each([
+    ['Jane Doe'],
+    ['jane@example.org'],
+    ['Jane <jane@example.org>\nDepends: x'],
+    ['Jane, John <jane@example.org>'],
+    ['%(id) <jane@example.org>'],
+  ])('%j is nobody', (said) => {
+    expect(() => publisher({ AR_EXEC_MAINTAINER: said }, folder)).toThrow('AR_EXEC_MAINTAINER');
+  });
+  test.each([['example.org'], ['https://example.org/\nx'], ['file:///etc']])(
+    '%j is no page',
+    (homepage) => {
+      const said = { AR_EXEC_MAINTAINER: 'J <j@example.org>', AR_EXEC_HOMEPAGE: homepage };
+      expect(() => publisher(said, folder)).toThrow('AR_EXEC_HOMEPAGE');
+    },
+  );
 });
 
 test('the bill of materials names what is in the executable, and is the same each time', () => {
