@@ -29,6 +29,7 @@ import { type ScriptState, scriptFindings } from './doctor/script-findings.ts';
 import { ArError } from './errors.ts';
 import { ask } from './intake/client.ts';
 import { findResponse, findResponseOn, responses } from './policy/responses.ts';
+import { reach } from './reach.ts';
 import { createScripts } from './script/find.ts';
 import { scriptDriver } from './script/settings.ts';
 import { knownNames } from './settle/known-names.ts';
@@ -208,7 +209,8 @@ async function lookAtScripts({ config }: Loaded, system: System): Promise<Script
 
 async function askAgent(socket: string): Promise<AgentAnswer> {
   try {
-    const status = (await ask(socket, { command: 'status' }, answerMs)) as AgentStatus;
+    const asking = () => ask(socket, { command: 'status' }, answerMs);
+    const status = (await reach(socket, asking)) as AgentStatus;
     return { answers: true, status };
   } catch (error) {
     if (!(error instanceof ArError)) throw error;

@@ -18,6 +18,7 @@ import { listen, type SocketServer } from './intake/server.ts';
 import { startLookout } from './lookout.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { createCommands } from './policy/commands.ts';
+import { reach } from './reach.ts';
 import { createHangUp, createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
 import { type LaterReporter, reportLater } from './report/report-later.ts';
@@ -158,9 +159,10 @@ async function refuseSecondAgent(socket: string): Promise<void> {
 /** An agent that is too busy to answer in time is one all the same. */
 async function isListenedOn(socket: string): Promise<boolean> {
   try {
-    await ask(socket, { command: 'status' }, probeMs);
+    await reach(socket, () => ask(socket, { command: 'status' }, probeMs));
     return true;
   } catch (error) {
+    if (error instanceof ArError && error.code === 'agent-untrusted') throw error;
     // Without a cause in the system the connection was made.
     return error instanceof ArError && error.cause === undefined;
   }

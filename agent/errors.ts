@@ -49,6 +49,7 @@ export const errorCodes = {
   'breaker-open': exitStatus.busy,
   'agent-stopping': exitStatus.busy,
   'agent-unreachable': exitStatus.unreachable,
+  'agent-untrusted': exitStatus.unreachable,
   'agent-running': exitStatus.refused,
   'socket-unusable': exitStatus.config,
   'config-invalid': exitStatus.config,

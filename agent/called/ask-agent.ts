@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { ArError } from '../errors.ts';
+import { holdAgent } from '../hold-agent.ts';
 import type { OutcomeReply } from '../reply.ts';
 
 /** What the agent says to a call: done, or why not. */
@@ -15,7 +16,8 @@ export interface Failure {
 const busyMs = 50;
 
 /**
- * Sends one request and resolves with its reply; undefined when there is no agent at all. One that is
+ * Sends one request and resolves with its reply; undefined when there is no agent at all, or somebody else
+ * listens in its place: the work can be done without it. One that is
  * there and does not answer is an error: it may well be doing what it was asked for.
  *
  * This is the client of intake/client.ts in as little code as start-up allows (docs/decisions/0017).
@@ -26,6 +28,19 @@ export async function askAgent(
   limitMs: number,
 ): Promise<Reply | undefined> {
   const end = performance.now() + limitMs;
+  const held = await holdAgent(path);
+  if (!('release' in held)) {
+    if ('untrusted' in held || held.code === 'ENOENT') return undefined;
+    throw unanswered(path, Object.assign(new Error(held.code), { code: held.code }));
+  }
+  try {
+    return await askUntil(end, path, request);
+  } finally {
+    held.release();
+  }
+}
+
+async function askUntil(end: number, path: string, request: object): Promise<Reply | undefined> {
   for (;;) {
     try {
       return await askOnce(path, request, end - performance.now());

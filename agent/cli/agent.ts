@@ -1,6 +1,7 @@
 import { defaultPaths } from '../config/default-paths.ts';
 import { ArError, type ErrorCode } from '../errors.ts';
 import { ask } from '../intake/client.ts';
+import { reach } from '../reach.ts';
 
 /** The flags that every subcommand has. */
 export interface CommonFlags {
@@ -13,10 +14,10 @@ export interface CommonFlags {
 /** A tool may use its whole time limit, and a failed batch is tried again in parts. */
 const replyDeadlineMs = 120_000;
 
-/** Asks the agent; throws the error it answers with, or `agent-unreachable`. */
+/** Asks the agent; throws the error it answers with, `agent-unreachable` or `agent-untrusted`. */
 export async function askAgent<Reply>(flags: CommonFlags, request: object): Promise<Reply> {
   const socket = flags.socket ?? defaultPaths().socket;
-  const reply = (await ask(socket, request, replyDeadlineMs)) as {
+  const reply = (await reach(socket, () => ask(socket, request, replyDeadlineMs))) as {
     ok: boolean;
     code: ErrorCode;
     message: string;

@@ -6,6 +6,7 @@ import { createAnswer } from '../answer.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { ArError, describeError, type ErrorCode, errorCodes } from '../errors.ts';
 import { openDialogue } from '../intake/dialogue.ts';
+import { reach } from '../reach.ts';
 import type { OutcomeReply } from '../reply.ts';
 import { loadHere } from '../settle/load-here.ts';
 import { sentence } from './act.ts';
@@ -100,7 +101,8 @@ async function openFile(path: string) {
 
 async function openAddressee(flags: AlertFlags): Promise<Addressee> {
   try {
-    const dialogue = await openDialogue(flags.socket ?? defaultPaths().socket);
+    const socket = flags.socket ?? defaultPaths().socket;
+    const dialogue = await reach(socket, () => openDialogue(socket));
     return { ask: (request) => dialogue.ask(request) as never, close: dialogue.close };
   } catch (error) {
     if (!flags.dryRun || !(error instanceof ArError)) throw error;

@@ -1,6 +1,7 @@
 import { IPCModule } from 'node-ipc';
 import { longestReplyBytes, unreachable } from './client.ts';
 import { createLineParser } from './line-parser.ts';
+import { connectable } from './pipe.ts';
 
 /** One connection to the agent that carries any number of requests at a time. */
 export interface Dialogue {
@@ -41,7 +42,7 @@ export function openDialogue(path: string): Promise<Dialogue> {
       else waiting.get(id)?.resolve(reply);
       waiting.delete(id ?? 0);
     };
-    ipc.connectTo(name, path, () => {
+    ipc.connectTo(name, connectable(path), () => {
       const agent = ipc.of[name];
       agent?.on('line', answered);
       agent?.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message, error));

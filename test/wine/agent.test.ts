@@ -177,6 +177,20 @@ requires(
     expect(other.stderr).toContain('journal-locked');
   });
 
+  it.each([
+    ['belongs to somebody else', 'O:WDD:(A;;FA;;;WD)', 'belongs to S-1-1-0'],
+    ['others may listen on, too', 'O:BAD:(A;;FA;;;SY)(A;;FA;;;WD)', 'can be changed by S-1-1-0'],
+  ])('says nothing to who listens on a pipe that %s', async (name, access, why) => {
+    const pipe = `\\\\.\\pipe\\${name.replaceAll(' ', '-')}`;
+    const squatter = await machine.start(await machine.compile('squatter'), [pipe, access]);
+    await until(async () => (await squatter.output()).includes('listens'));
+    const refused = await ask('add', 'firewall-drop', '--srcip', '203.0.113.9', '--socket', pipe);
+    expect(refused).toMatchObject({ exitCode: 3, ok: false, code: 'agent-untrusted' });
+    expect(refused.message).toContain(`that pipe ${why}`);
+    expect(await squatter.output()).not.toContain('told');
+    await squatter.kill();
+  });
+
   it('killed and started again, it holds what it held, without a change', async () => {
     await agent.kill();
     const before = calls.length;

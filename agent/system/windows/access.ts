@@ -6,15 +6,23 @@ import { library, NativeFailure, once, type Pointer, room, wide } from './native
 /** SE_KERNEL_OBJECT. */
 const kernelObject = 6;
 /** DACL_SECURITY_INFORMATION, and PROTECTED_DACL: nothing is inherited from above. */
-const part = { list: 0x4, protected: 0x8000_0000 } as const;
+const part = { owner: 0x1, list: 0x4, protected: 0x8000_0000 } as const;
 const revision = 1;
-const open = { readControl: 0x2_0000, writeList: 0x4_0000, share: 0x7, existing: 3 } as const;
+const open = {
+  readControl: 0x2_0000,
+  writeList: 0x4_0000,
+  writeOwner: 0x8_0000,
+  share: 0x7,
+  existing: 3,
+} as const;
+/** ERROR_INVALID_OWNER: only an administrator can let something belong to administrators. */
+const noOwner = 1307;
 const invalid = 0xffff_ffff_ffff_ffffn;
 
 /** SYSTEM, Administrators, and who made it: an agent that is no administrator must reach its own. */
 const folderList = 'D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;OW)';
-/** Those who may ask the agent. Nobody else can even look. */
-const pipeList = 'D:P(A;;FA;;;SY)(A;;FA;;;BA)';
+/** Those who may ask the agent. Nobody else can even look. Who asks wants to see that it is theirs. */
+const pipeList = 'O:BAD:P(A;;FA;;;SY)(A;;FA;;;BA)';
 
 const calls = once(() =>
   withFfi((ffi) => {
@@ -25,6 +33,10 @@ const calls = once(() =>
       },
       ConvertStringSecurityDescriptorToSecurityDescriptorW: {
         arguments: ['buffer', 'uint32', 'buffer', 'pointer'],
+        return: 'int32',
+      },
+      GetSecurityDescriptorOwner: {
+        arguments: ['pointer', 'buffer', 'buffer'],
         return: 'int32',
       },
       GetSecurityDescriptorDacl: {
@@ -63,7 +75,7 @@ export function makeClosedFolder(path: string): void {
  */
 export function restrictPipe(path: string): void {
   const { CreateFileW, CloseHandle } = calls();
-  const rights = open.readControl | open.writeList;
+  const rights = open.readControl | open.writeList | open.writeOwner;
   const handle = CreateFileW(wide(path), rights, open.share, 0n, open.existing, 0, 0n);
   if (handle === invalid) throw new Error(`${path} cannot be opened to set who may use it`);
   try {
@@ -75,16 +87,20 @@ export function restrictPipe(path: string): void {
 
 function setList(handle: Pointer): void {
   withDescriptor(pipeList, (descriptor) => {
-    const [present, list, usual] = [room(4), room(), room(4)];
+    const [owner, present, list, usual] = [room(), room(4), room(), room(4)];
+    calls().GetSecurityDescriptorOwner(descriptor, owner, usual);
     calls().GetSecurityDescriptorDacl(descriptor, present, list, usual);
-    const failure = calls().SetSecurityInfo(
-      handle,
-      kernelObject,
-      (part.list | part.protected) >>> 0,
-      ...([0n, 0n] as const),
-      list.readBigUInt64LE(),
-      0n,
-    );
+    const set = (parts: number): number =>
+      calls().SetSecurityInfo(
+        handle,
+        kernelObject,
+        (parts | part.protected) >>> 0,
+        ...([owner.readBigUInt64LE(), 0n] as const),
+        list.readBigUInt64LE(),
+        0n,
+      );
+    let failure = set(part.owner | part.list);
+    if (failure === noOwner) failure = set(part.list);
     if (failure !== 0) throw new NativeFailure('SetSecurityInfo', failure);
   });
 }

@@ -31,9 +31,11 @@ export interface Access {
 /** `content`: write to it, or add something; `place`: delete, rename, or change who may do what. */
 export type Harm = 'content' | 'place';
 
+/** LocalSystem, which services run as. */
+export const systemSid = 'S-1-5-18';
 /** Windows, its administrators, and its installer: who could do anything anyway. */
 const trusted = [
-  'S-1-5-18',
+  systemSid,
   'S-1-5-32-544',
   'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464',
 ];
@@ -44,7 +46,9 @@ const standsForOwner = ['S-1-3-0', 'S-1-3-4'];
 const placeRights = 0x0001_0000 | 0x0004_0000 | 0x0008_0000 | 0x1000_0000 | 0x40;
 /** FILE_WRITE_DATA, FILE_APPEND_DATA, FILE_WRITE_EA, FILE_WRITE_ATTRIBUTES, GENERIC_WRITE. */
 const contentRights = 0x2 | 0x4 | 0x10 | 0x100 | 0x4000_0000;
+/** SE_FILE_OBJECT, SE_KERNEL_OBJECT. */
 const fileObject = 1;
+const kernelObject = 6;
 const ownerAndList = 0x1 | 0x4;
 const inheritOnlyFlag = 0x8;
 /** ACCESS_ALLOWED_ACE_TYPE, and the same with a condition: what may be allowed is taken for allowed. */
@@ -67,6 +71,19 @@ const calls = once(() =>
         ],
         return: 'uint32',
       },
+      GetSecurityInfo: {
+        arguments: [
+          'pointer',
+          'int32',
+          'uint32',
+          'buffer',
+          'pointer',
+          'buffer',
+          'pointer',
+          'buffer',
+        ],
+        return: 'uint32',
+      },
     }).functions,
     ...ffi.dlopen(library('kernel32.dll'), {
       LocalFree: { arguments: ['pointer'], return: 'pointer' },
@@ -76,18 +93,43 @@ const calls = once(() =>
 
 /** Throws where it cannot be asked for. */
 export function readAccess(path: string): Access {
-  const [owner, list, descriptor] = [room(), room(), room()];
-  const answer = calls().GetNamedSecurityInfoW(
-    wide(path),
-    fileObject,
-    ownerAndList,
-    owner,
-    null,
-    list,
-    null,
-    descriptor,
+  return accessFrom('GetNamedSecurityInfo', (owner, list, descriptor) =>
+    calls().GetNamedSecurityInfoW(
+      wide(path),
+      fileObject,
+      ownerAndList,
+      owner,
+      null,
+      list,
+      null,
+      descriptor,
+    ),
   );
-  if (answer !== 0) throw new NativeFailure('GetNamedSecurityInfo', answer);
+}
+
+/** The same of what is held by a handle that may read it. */
+export function readAccessOf(handle: Pointer): Access {
+  return accessFrom('GetSecurityInfo', (owner, list, descriptor) =>
+    calls().GetSecurityInfo(
+      handle,
+      kernelObject,
+      ownerAndList,
+      owner,
+      null,
+      list,
+      null,
+      descriptor,
+    ),
+  );
+}
+
+function accessFrom(
+  call: string,
+  ask: (owner: Buffer, list: Buffer, descriptor: Buffer) => number,
+): Access {
+  const [owner, list, descriptor] = [room(), room(), room()];
+  const answer = ask(owner, list, descriptor);
+  if (answer !== 0) throw new NativeFailure(call, answer);
   try {
     const at = list.readBigUInt64LE();
     return {

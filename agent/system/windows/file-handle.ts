@@ -1,6 +1,6 @@
 /** Files of Windows by their handles: what is held stays the same file, whatever its path leads to. */
 import { withFfi } from '../ffi.ts';
-import { addressOf, checkStatus, library, once, type Pointer, room, status } from './native.ts';
+import { checkStatus, library, objectNamed, once, type Pointer, room, status } from './native.ts';
 import { usePrivileges } from './tokens.ts';
 
 /** Winnt.h. */
@@ -19,7 +19,6 @@ const open = 1;
 const always = 0x20 | 0x20_0000 | 0x4000;
 const onlyFolder = 0x1;
 const onlyFile = 0x40;
-const caseInsensitive = 0x40;
 /** Of FILE_INFORMATION_CLASS. */
 const info = { basic: 4, standard: 5, internal: 6, rename: 10, disposition: 13 } as const;
 const reparsePoint = 0x400;
@@ -125,12 +124,7 @@ interface Opening {
 function hold(path: string, { access, sharing, options }: Opening): FileHandle | undefined {
   usePrivileges();
   const [opened, ioStatus] = [room(), room(16)];
-  const text = Buffer.from(`\\??\\${path}`, 'utf16le');
-  const name = unicodeString(text);
-  const attributes = room(48);
-  attributes.writeUInt32LE(attributes.length);
-  attributes.writeBigUInt64LE(addressOf(name), 16);
-  attributes.writeUInt32LE(caseInsensitive, 24);
+  const { attributes, pointedTo } = objectNamed(path);
   const answer = calls().NtCreateFile(
     opened,
     access,
@@ -144,8 +138,7 @@ function hold(path: string, { access, sharing, options }: Opening): FileHandle |
     null,
     0,
   );
-  // What is pointed to has to be there until the call is over.
-  void [text, name];
+  void pointedTo;
   const gone: readonly number[] = [status.nameNotFound, status.pathNotFound, status.nameInvalid];
   if (gone.includes(answer >>> 0)) return undefined;
   checkStatus('NtCreateFile', answer);
@@ -219,12 +212,4 @@ function readSecurity(handle: Pointer): Buffer {
   const answer = calls().NtQuerySecurityObject(handle, allSecurity, found, found.length, length);
   checkStatus('NtQuerySecurityObject', answer);
   return Buffer.from(found.subarray(0, length.readUInt32LE()));
-}
-
-function unicodeString(text: Buffer): Buffer {
-  const found = room(16);
-  found.writeUInt16LE(text.length);
-  found.writeUInt16LE(text.length, 2);
-  found.writeBigUInt64LE(addressOf(text), 8);
-  return found;
 }

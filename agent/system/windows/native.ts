@@ -31,6 +31,9 @@ export const status = {
   sharing: 0xc000_0043,
   deletePending: 0xc000_0056,
   lengthMismatch: 0xc000_0004,
+  pipeBusy: 0xc000_00ae,
+  pipeInstance: 0xc000_00ab,
+  pipeGone: 0xc000_00ac,
   otherVolume: 0xc000_00d4,
   isFolder: 0xc000_00ba,
   noFolder: 0xc000_0103,
@@ -121,4 +124,24 @@ export function sidText(at: Pointer): string {
 /** Throws what a call that answers with an NTSTATUS says; negative ones are errors. */
 export function checkStatus(call: string, answer: number): void {
   if (answer < 0) throw new NativeFailure(call, answer >>> 0);
+}
+
+const caseInsensitive = 0x40;
+
+/**
+ * OBJECT_ATTRIBUTES for what has this name, whatever its letters. `pointedTo` has to be there until the call
+ * that takes them is over.
+ */
+export function objectNamed(path: string): { attributes: Buffer; pointedTo: readonly Buffer[] } {
+  const text = Buffer.from(`\\??\\${path}`, 'utf16le');
+  // UNICODE_STRING
+  const name = room(16);
+  name.writeUInt16LE(text.length);
+  name.writeUInt16LE(text.length, 2);
+  name.writeBigUInt64LE(addressOf(text), 8);
+  const attributes = room(48);
+  attributes.writeUInt32LE(attributes.length);
+  attributes.writeBigUInt64LE(addressOf(name), 16);
+  attributes.writeUInt32LE(caseInsensitive, 24);
+  return { attributes, pointedTo: [text, name] };
 }
