@@ -17,23 +17,36 @@ import { describeTrouble, notStarted } from './trouble.ts';
 
 /** Carries out an add. Rejects with an ArError when nothing came of it. */
 export async function add(bench: Bench, order: Order): Promise<Outcome> {
-  const { journal, script, turns } = bench;
-  const text = order.target.text;
-  const stateful = isStateful(bench, order);
+  const { script, turns } = bench;
+  const { text } = order.target;
+  if (!isStateful(bench, order)) return perform(bench, await intendRun(bench, order, true));
   const asks = mannerOf(script.dialect, order.origin.dialect).handshake !== 'none';
-  if (!stateful) return perform(bench, await intendRun(bench, order, true));
   // Two that are about the same wait for each other, until it is known what their keys are.
   const unlock = await turns.lock(lockName(asks ? 'ask' : 'key', script, text));
   try {
-    const held = journal.holder(order.response, text);
-    // A script that names its keys has to be asked each time; one that never did need not run again.
-    const known = held === undefined || held.memory?.['handshake'] === 'none';
-    const action = await intendRun(bench, order, asks && !(known && held?.state === 'active'));
+    const kept = asks ? await keepLonger(bench, order) : undefined;
+    const action = kept ?? (await intendRun(bench, order, asks));
     if (action.state === 'active') {
       bench.look();
       return { kind: 'active', action, refreshed: true };
     }
     return await perform(bench, action, asks ? unlock : undefined);
+  } finally {
+    unlock();
+  }
+}
+
+/**
+ * A script that names its keys has to be asked each time; one that never did need not run again while
+ * its effect is held. Nobody takes it back meanwhile: who holds the lock decides.
+ */
+async function keepLonger(bench: Bench, order: Order): Promise<Action | undefined> {
+  const { journal, script, turns } = bench;
+  const unlock = await turns.lock(lockName('key', script, order.target.text));
+  try {
+    const held = journal.holder(order.response, order.target.text);
+    if (held?.state !== 'active' || held.memory?.['handshake'] !== 'none') return undefined;
+    return await intendRun(bench, order, false);
   } finally {
     unlock();
   }
@@ -103,15 +116,19 @@ async function run(bench: Bench, begun: Action, onNamed: () => void): Promise<Ou
     handshake: manner.handshake === 'none' ? 'none' : 'asked',
   };
   const state: Run = { action: begun, memory };
-  // On disk before it starts: from here on it may have acted.
-  journal.remember(instance, [{ target: begun.target, memory }]);
-  const deadlineMs = bench.limits(script.name).timeLimitMs;
-  const step = planRun(script, manner, begun, {
-    verb: 'add',
-    run: memory['run'] ?? '',
-    deadlineMs,
-  });
+  // What goes by the same name may be being taken back just now; most scripts name what they were told.
+  if (stateful && manner.handshake !== 'none') {
+    state.unlock = await bench.turns.lock(lockName('key', script, ownText(begun.target.text)));
+  }
   try {
+    // On disk before it starts: from here on it may have acted.
+    journal.remember(instance, [{ target: begun.target, memory }]);
+    const deadlineMs = bench.limits(script.name).timeLimitMs;
+    const step = planRun(script, manner, begun, {
+      verb: 'add',
+      run: memory['run'] ?? '',
+      deadlineMs,
+    });
     const end = await bench.run(step, {
       keysIn,
       answer: async (keys) => {
@@ -145,7 +162,10 @@ async function name(
   const { action } = state;
   const text = keys === undefined ? ownText(action.target.text) : keyText(keys);
   const target: NamedTarget = { kind: 'named', text };
-  state.unlock = await turns.lock(lockName('key', script, text));
+  if (text !== ownText(action.target.text)) {
+    state.unlock?.();
+    state.unlock = await turns.lock(lockName('key', script, text));
+  }
   const other = journal.holder(action.response, text);
   const memory = { ...state.memory, handshake: keys === undefined ? 'none' : 'keys' };
   const now = clock.now();

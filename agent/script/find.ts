@@ -6,6 +6,7 @@ import { ArError } from '../errors.ts';
 import type { ResponseDefinition } from '../policy/responses.ts';
 import { checkScriptFile } from '../system/script-file.ts';
 import type { Instance, Request } from '../words.ts';
+import { createInOrder } from './in-order.ts';
 import { printable } from './keys.ts';
 import { type Script, scriptDriver, toSettings } from './settings.ts';
 import { unfitForWords } from './words.ts';
@@ -41,35 +42,39 @@ export function createScripts(
     instances.set(key, instance);
     return instance;
   };
+  const inOrder = createInOrder();
+
+  const define = async (request: Request): Promise<ResponseDefinition | undefined> => {
+    const name = request.response;
+    if (!plainName.test(name)) return undefined;
+    const declaration = declared.get(name);
+    const file = declaration?.file ?? name;
+    const found = await checkScriptFile(folder, file);
+    // What is held can be deleted though its file is gone, if only with --forget.
+    const held = request.verb === 'delete' ? holder(name) : undefined;
+    if (!found.fit && held === undefined) {
+      if (found.kind === 'absent' && declaration === undefined) return undefined;
+      throw unfit(name, found.kind, found.why);
+    }
+    const { dialect = 'auto', stateful = 'asked', extraArgs = [] } = declaration ?? {};
+    const log = declaration?.log === false ? 'no' : 'yes';
+    if (dialect === 'argv' && request.verb === 'add') refuseUnfit(name, request);
+    return {
+      name,
+      target: 'named',
+      stateful: isStateful(stateful, request),
+      drivers: [scriptDriver],
+      wantsFacts: true,
+      summary: `runs ${file}`,
+      instance: held ?? instanceOf({ name, folder, file, dialect, stateful, log, extraArgs }),
+      guardsAddress: declaration?.guard ?? true,
+      nameOf,
+    };
+  };
 
   return {
-    define: async (request) => {
-      const name = request.response;
-      if (!plainName.test(name)) return undefined;
-      const declaration = declared.get(name);
-      const file = declaration?.file ?? name;
-      const found = await checkScriptFile(folder, file);
-      // What is held can be deleted though its file is gone, if only with --forget.
-      const held = request.verb === 'delete' ? holder(name) : undefined;
-      if (!found.fit && held === undefined) {
-        if (found.kind === 'absent' && declaration === undefined) return undefined;
-        throw unfit(name, found.kind, found.why);
-      }
-      const { dialect = 'auto', stateful = 'asked', extraArgs = [] } = declaration ?? {};
-      const log = declaration?.log === false ? 'no' : 'yes';
-      if (dialect === 'argv' && request.verb === 'add') refuseUnfit(name, request);
-      return {
-        name,
-        target: 'named',
-        stateful: isStateful(stateful, request),
-        drivers: [scriptDriver],
-        wantsFacts: true,
-        summary: `runs ${file}`,
-        instance: held ?? instanceOf({ name, folder, file, dialect, stateful, log, extraArgs }),
-        guardsAddress: declaration?.guard ?? true,
-        nameOf,
-      };
-    },
+    // What is asked of a script in a row is done in that order, though its file is looked at each time.
+    define: (request) => inOrder(request.response, define(request)),
     names: async () => {
       const files = await readdir(folder).catch(() => []);
       return [...declared.keys(), ...files.filter((name) => plainName.test(name))];
