@@ -200,11 +200,12 @@ function endAfter(child: Child, pid: number, deadlineMs: number) {
     signalGroup(pid, 'SIGTERM');
     kill = setTimeout(() => signalGroup(pid, 'SIGKILL'), termGraceMs);
   }, deadlineMs);
-  // Whoever is left of a group that was told to end is not left at work.
-  child.nodeChildProcess.once('exit', () => {
+  // Whoever is left of a group that was told to end is not left at work; nor what a script that was
+  // killed waited for, which would act after it is taken back.
+  child.nodeChildProcess.once('exit', (_code, signal) => {
     clearTimeout(timer);
     clearTimeout(kill);
-    if (passed) signalGroup(pid, 'SIGKILL');
+    if (passed || signal !== null) signalGroup(pid, 'SIGKILL');
   });
   return {
     passed: () => passed,

@@ -1,5 +1,5 @@
 /** One machine with all that ar-exec can act with on Linux, and what other people have in each place. */
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { createBus } from '../../agent/system/dbus/bus.ts';
@@ -97,8 +97,6 @@ export interface Everything {
   readonly facility: Facility;
   /** Asks everything on the machine. */
   standing(): Promise<Standing>;
-  /** Takes away what scripts left; returns how much that was. */
-  removeMarks(): Promise<number>;
   /** Writes the agent's configuration anew; it goes by it from its next start on. */
   configure(manner: string): Promise<void>;
   /** The agent's socket. */
@@ -178,11 +176,6 @@ export function createEverything(): Everything {
 
   return {
     facility,
-    removeMarks: async () => {
-      const marks = await readdir(marksOf(here().folder));
-      for (const name of marks) await rm(join(marksOf(here().folder), name));
-      return marks.length;
-    },
     socket: () => join(here().folder, 'socket'),
     configure: (manner) => {
       const { folder } = here();

@@ -51,6 +51,16 @@ const isAlive = (pid: string): boolean => {
 };
 
 describe('a script', () => {
+  test('that is killed leaves nobody at work', async () => {
+    const { failure, stdout } = await run([
+      'sleep 100 > /dev/null 2>&1 &',
+      'echo $!',
+      'kill -9 $$',
+    ]);
+    expect(failure).toBe('signal');
+    await expect.poll(() => isAlive(stdout.trim()), wait).toBe(false);
+  });
+
   test('finds itself where upstream starts it, with an environment of its own', async () => {
     process.env['AR_EXEC_SECRET'] = 'token';
     const { stdout } = await run([

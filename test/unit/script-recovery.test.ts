@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,8 +7,18 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ArError } from '../../agent/errors.ts';
 import { type Journal, openJournal } from '../../agent/journal/journal.ts';
+import { endLeftovers } from '../../agent/system/leftovers.ts';
 import type { Instance } from '../../agent/words.ts';
 import { asking, createAgent, createFolder, type Folder } from './script-folder.ts';
+
+/** Whether a process is there and is not just waiting to be reaped. */
+const isAlive = (pid: string): boolean => {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
 
 /** A journal that a dead agent left behind, and the agent after it. */
 // Scripts are processes, and other tests run beside these.
@@ -194,6 +206,43 @@ test('a comparison that comes while a script runs leaves it alone', async () => 
   expect(await folder.read('ran.txt')).toBe('began\nended\n');
   expect(journal.list('live', 9)).toMatchObject([{ state: 'active' }]);
   await agent.stop();
+});
+
+describe('leftovers of a script', () => {
+  const program = 'active-response/bin/x';
+
+  let run: string;
+  beforeEach(() => {
+    run = randomUUID();
+  });
+  const env = () => ({ env: { AR_EXEC_RUN: run }, detached: true, reject: false });
+
+  test('are ended though the one that led them is gone', async () => {
+    // What a shell has forked has the same words, and is in the group of what has been killed.
+    const leader = execa('sh', ['-c', 'while :; do sleep 1; done & echo $!; wait', program], env());
+    const forked = await new Promise<string>((resolve) => {
+      leader.stdout.once('data', (chunk) => resolve(String(chunk).trim()));
+    });
+    const exited = new Promise((resolve) => leader.nodeChildProcess.once('exit', resolve));
+    leader.kill('SIGKILL');
+    await exited;
+    expect(isAlive(forked)).toBe(true);
+    expect(await endLeftovers([{ run, program }])).toBe(1);
+    expect(isAlive(forked)).toBe(false);
+    await leader;
+  });
+
+  test('are gone when they are said to be', async () => {
+    // Of so many some are still there when they have been sent the signal.
+    const many = Array.from({ length: 30 }, () =>
+      execa('sleep', ['100'], { argv0: program, ...env() }),
+    );
+    const alive = () => many.filter(({ pid }) => isAlive(String(pid)));
+    expect(alive()).toHaveLength(30);
+    expect(await endLeftovers([{ run, program }])).toBe(30);
+    expect(alive()).toEqual([]);
+    await Promise.all(many);
+  });
 });
 
 describe('stop', () => {
