@@ -11,14 +11,13 @@ import { type Chore, startChores } from './engine/chores.ts';
 import { ArError, describeError } from './errors.ts';
 import { openArConf } from './execd/ar-conf.ts';
 import { type Execd, startExecd } from './execd/execd.ts';
-import { ask } from './intake/client.ts';
 import type { Follower } from './intake/follow/follow.ts';
 import { parseLine } from './intake/message.ts';
 import { listen, type SocketServer } from './intake/server.ts';
 import { startLookout } from './lookout.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
+import { refuseSecondAgent } from './only-agent.ts';
 import { createCommands } from './policy/commands.ts';
-import { reach } from './reach.ts';
 import { createHangUp, createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
 import { type LaterReporter, reportLater } from './report/report-later.ts';
@@ -67,7 +66,6 @@ const pruneEverySeconds = 3_600;
  */
 const secondLookAfterMs = 7_000;
 const dayMs = 86_400_000;
-const probeMs = 1_000;
 
 /** Starts the agent; resolves when it is ready: journal and machine agree, and the socket listens. */
 export async function startAgent(
@@ -144,27 +142,6 @@ export async function startAgent(
   } catch (error) {
     log.flush();
     throw error;
-  }
-}
-
-async function refuseSecondAgent(socket: string): Promise<void> {
-  if (!(await isListenedOn(socket))) return;
-  throw new ArError(
-    'agent-running',
-    `an agent answers on ${socket} already`,
-    'Stop it first, or name another socket with --socket and another state folder with --state.',
-  );
-}
-
-/** An agent that is too busy to answer in time is one all the same. */
-async function isListenedOn(socket: string): Promise<boolean> {
-  try {
-    await reach(socket, () => ask(socket, { command: 'status' }, probeMs));
-    return true;
-  } catch (error) {
-    if (error instanceof ArError && error.code === 'agent-untrusted') throw error;
-    // Without a cause in the system the connection was made.
-    return error instanceof ArError && error.cause === undefined;
   }
 }
 

@@ -61,6 +61,7 @@ requires(
   'namespaces',
   'ip',
   'python3',
+  'strace',
 )('scripts, the agent killed', () => {
   const namespace = `ar-s-${randomBytes(3).toString('hex')}`;
   let folder: string;
@@ -95,11 +96,13 @@ requires(
     await rm(folder, { recursive: true, force: true });
   });
 
-  const launch = (more: readonly string[]) =>
-    execa('ip', ['netns', 'exec', namespace, process.execPath, program, ...places, ...more], {
+  const launch = (more: readonly string[], under: readonly string[] = []) => {
+    const command = [...under, process.execPath, program, ...places, ...more];
+    return execa('ip', ['netns', 'exec', namespace, ...command], {
       reject: false,
       stdin: 'ignore',
     });
+  };
   /** Resolves once it answers, or false when it is gone before. */
   const start = async (during = '', at = ''): Promise<void> => {
     const started = launch(['--during', during, '--at', at, '--acting', join(folder, 'acting')]);
@@ -188,6 +191,40 @@ requires(
       await agent;
       await start();
       expect(await settled()).toBe(moment === 'before-intent');
+    },
+    patience,
+  );
+
+  test(
+    'before it has become the script',
+    async () => {
+      const trace = join(folder, 'trace');
+      const slowly = ['-e', 'trace=execve', '-e', 'inject=execve:delay_enter=5000000'];
+      const options = [
+        '-f',
+        '-qq',
+        '-o',
+        trace,
+        '-P',
+        join(folder, 'responses/slow.py'),
+        ...slowly,
+      ];
+      agent = launch([], ['strace', ...options]);
+      await expect.poll(() => ask({ command: 'status' }).catch(() => undefined), wait).toBeTruthy();
+      const asked = ask(add);
+      // strace writes down the beginning of a call before it delays it.
+      await expect.poll(() => readFile(trace, 'utf8'), wait).toContain('execve(');
+      const { pid } = agent;
+      const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+      process.kill(Number(children.trim()), 'SIGKILL');
+      expect(await asked).toBeUndefined();
+      const before = agent;
+      await start();
+      await expect.poll(() => ask({ command: 'status' }).catch(() => undefined), wait).toBeTruthy();
+      expect(await settled()).toBe(false);
+      await before;
+      expect(await ask(add)).toMatchObject({ ok: true, state: 'active', refreshed: false });
+      expect(await settled()).toBe(true);
     },
     patience,
   );
