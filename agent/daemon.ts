@@ -8,7 +8,7 @@ import { currentSystem, defaultPaths } from './config/default-paths.ts';
 import type { Loaded } from './config/load.ts';
 import type { Cause } from './desk/attention.ts';
 import { type Chore, startChores } from './engine/chores.ts';
-import { ArError, describeError } from './errors.ts';
+import { describeError } from './errors.ts';
 import { openArConf } from './execd/ar-conf.ts';
 import { type Execd, startExecd } from './execd/execd.ts';
 import type { Follower } from './intake/follow/follow.ts';

@@ -10,6 +10,7 @@ import type { Reporter } from './desk/desk.ts';
 import { ArError } from './errors.ts';
 import type { HeldTarget } from './journal/read.ts';
 import type { Protected } from './policy/guard.ts';
+import { takesAddress } from './script/takes-address.ts';
 
 export interface Lookout {
   /** Lets go of what is to be let go. Never rejects. */
@@ -63,7 +64,7 @@ export function startLookout({ composed, report, onTrouble, system }: LookoutOpt
 
   const protectedBy = (one: HeldTarget, essentials: readonly Protected[]) => {
     const { guard, config } = settled();
-    const guarded = one.kind === 'address' || config.scripts.get(one.response)?.guard !== false;
+    const guarded = one.kind === 'address' || takesAddress(config, one.response);
     const address = one.kind === 'address' ? one.target : one.srcip;
     const target = guarded && address !== null ? parseTarget(address) : undefined;
     return target === undefined ? undefined : guard.meets(target, essentials);

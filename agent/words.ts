@@ -65,6 +65,8 @@ export interface CommandDefinition {
   readonly executable: string;
   /** Data that an alert has to carry for the command to make sense. */
   readonly expect: readonly ('srcip' | 'user' | 'filename')[];
+  /** Somebody has written down what it expects, if only that this is nothing. */
+  readonly statesExpect?: boolean;
   /** Whether it can be undone. */
   readonly timeoutAllowed: boolean;
   readonly extraArgs: readonly string[];

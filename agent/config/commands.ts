@@ -55,6 +55,7 @@ function readCommand(element: Element, block: Block): CommandDefinition | undefi
     name,
     executable,
     expect: readExpected(block),
+    statesExpect: block.fields.has('expect'),
     timeoutAllowed,
     extraArgs: extraArgs.filter((word) => word !== ''),
   };

@@ -25,11 +25,15 @@ export interface Scripts {
 /** No path, no hidden file, nothing that a tool could take for an option. */
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9._+@-]{0,63}$/;
 
-/** `holder` finds what made the live actions of a response, though nothing declares it any more. */
+/**
+ * `holder` finds what made the live actions of a response, though nothing declares it any more;
+ * `guarded` tells whose address must not be a protected one.
+ */
 export function createScripts(
   folder: string,
   declared: ReadonlyMap<string, ScriptDeclaration>,
   holder: (name: string) => Instance | undefined,
+  guarded: (name: string) => boolean = () => true,
 ): Scripts {
   /** The same object each time: desks are found by it. */
   const instances = new Map<string, Instance>();
@@ -67,7 +71,7 @@ export function createScripts(
       wantsFacts: true,
       summary: `runs ${file}`,
       instance: held ?? instanceOf({ name, folder, file, dialect, stateful, log, extraArgs }),
-      guardsAddress: declaration?.guard ?? true,
+      guardsAddress: declaration?.guard ?? guarded(name),
       nameOf,
     };
   };

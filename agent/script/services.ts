@@ -11,6 +11,7 @@ import type { Request } from '../words.ts';
 import type { ScriptServices } from './bench.ts';
 import { createScripts, type Scripts } from './find.ts';
 import { scriptDriver } from './settings.ts';
+import { takesAddress } from './takes-address.ts';
 import { createTurns } from './turns.ts';
 
 /** How many of one script run at a time, if nothing else is declared. */
@@ -46,7 +47,8 @@ export function createScriptParts(
     const from = config();
     if (made?.from !== from) {
       const folder = from.scriptsFolder ?? defaultPaths().scriptsFolder;
-      made = { from, folder, scripts: createScripts(folder, from.scripts, holder) };
+      const guarded = (name: string) => takesAddress(from, name);
+      made = { from, folder, scripts: createScripts(folder, from.scripts, holder, guarded) };
     }
     return made;
   };

@@ -113,10 +113,12 @@ requires(
     await chmod(path, 0o755);
   };
   const read = (name: string) => readFile(join(base, name), 'utf8').catch(() => '');
-  const start = async (settings = ''): Promise<Agent> => {
+  /** `beside`: what stands beside the agent's own settings. */
+  const start = async (settings = '', beside = ''): Promise<Agent> => {
     const config = await readFile(home.config, 'utf8');
     const folder = `<scripts_folder>${join(base, 'active-response', 'bin')}</scripts_folder>`;
-    await writeFile(home.config, config.replace('</ar-exec>', `${folder}${settings}</ar-exec>`));
+    const ours = config.replace('</ar-exec>', `${folder}${settings}</ar-exec>`);
+    await writeFile(home.config, `<ossec_config>${ours}${beside}</ossec_config>`);
     agent = await startAgent(home);
     return agent;
   };
@@ -326,8 +328,21 @@ open("wcs.txt", "a").write(event["command"] + " " + event["source"]["ip"] + "\\n
   test('an address that is never blocked is none for a script, unless it says that it only tells', async () => {
     await write('block', '#!/bin/sh\nexit 0\n');
     await write('note', '#!/bin/sh\nexit 0\n');
-    const { ask } = await start('<script name="note" guard="no"/>');
+    await write('restart', '#!/bin/sh\nread -r line; echo "$line" > restart.txt\n');
+    const command = (name: string, more: string) =>
+      `<command><name>${name}</name><executable>${name}</executable>${more}</command>`;
+    const { ask } = await start(
+      '<script name="note" guard="no"/>',
+      // What a command does not expect it does not act on; one that says nothing is asked for nothing.
+      command('restart', '<expect></expect>') + command('block', ''),
+    );
     const asked = { command: 'add', srcip: '127.0.0.1', timeoutSeconds: 60 };
+    for (const srcip of ['127.0.0.1', 'localhost']) {
+      expect(await ask({ ...asked, srcip, response: 'restart' })).toMatchObject({ ok: true });
+      expect(await ask(alert('restart0', srcip))).toMatchObject({ ok: true });
+      expect(JSON.parse(await read('restart.txt')).parameters.alert.data).toMatchObject({ srcip });
+      expect(await ask(alert('block0', srcip))).toMatchObject({ ok: false });
+    }
     expect(await ask({ ...asked, response: 'block' })).toMatchObject({ code: 'target-protected' });
     // What a tool takes for one.
     for (const srcip of ['127.1', 'localhost', '0x7f000001', '::1%lo', '127.0.0.1 ']) {

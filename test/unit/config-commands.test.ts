@@ -27,6 +27,7 @@ describe("the documentation's examples", () => {
       name: 'host-deny',
       executable: 'host-deny.sh',
       expect: ['srcip'],
+      statesExpect: true,
       timeoutAllowed: true,
       extraArgs: [],
     };
@@ -253,6 +254,7 @@ describe('commands', () => {
         name: 'a',
         executable: 'firewall-drop',
         expect: ['srcip', 'user', 'filename'],
+        statesExpect: true,
         timeoutAllowed: false,
         extraArgs: [],
       },

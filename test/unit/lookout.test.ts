@@ -8,7 +8,11 @@ import { action, target } from './sample.ts';
 const guard = createGuard({ neverBlock: [], widestPrefix: { 4: 16, 6: 32 } });
 
 /** A lookout over what is held, with a machine whose essentials are these. */
-function setUp(held: readonly string[], scripts: Record<string, boolean> = {}) {
+function setUp(
+  held: readonly string[],
+  scripts: Record<string, boolean | undefined> = {},
+  commands: readonly object[] = [],
+) {
   const state = { essentials: [] as Protected[], held: [...held] };
   const deleted: Request[] = [];
   const released: string[] = [];
@@ -42,6 +46,7 @@ function setUp(held: readonly string[], scripts: Record<string, boolean> = {}) {
       guard,
       essentials: () => state.essentials,
       config: {
+        commands,
         scripts: new Map(Object.entries(scripts).map(([name, value]) => [name, { guard: value }])),
       },
     }),
@@ -84,6 +89,18 @@ test('a script that was run for it is run to take it back, unless it only tells'
   state.essentials = [essential('192.0.2.9', 'the default gateway')];
   await look();
   expect(deleted).toMatchObject([{ response: 'block.sh', key: 'key of block.sh' }]);
+});
+
+test('what its command says of a script counts where its declaration says nothing', async () => {
+  const scripts = { 'block.sh': undefined, 'notify.sh': undefined, 'restart.sh': true };
+  const { state, deleted, look } = setUp([], scripts, [
+    { executable: 'block.sh', statesExpect: true, expect: ['srcip'] },
+    { executable: 'notify.sh', statesExpect: true, expect: [] },
+    { executable: 'restart.sh', statesExpect: true, expect: ['user'] },
+  ]);
+  state.essentials = [essential('192.0.2.9', 'the default gateway')];
+  await look();
+  expect(deleted.map(({ response }) => response)).toEqual(['block.sh', 'restart.sh']);
 });
 
 test('what was let through before the change and written down after it is found too', async () => {
