@@ -125,7 +125,10 @@ requires(
     });
 
     test('a dry run prints the steps, which a shell would take, and touches nothing', async () => {
-      const before = await hosts.exec(['nft', 'list', 'ruleset']);
+      // What was held before is put away a second later: the plan is to begin with nothing.
+      const rules = () => hosts.exec(['nft', 'list', 'ruleset']);
+      await expect.poll(rules, { timeout: 30_000 }).not.toContain('table inet ar-exec');
+      const before = await rules();
       const plan = await home.run([...add, '--timeout', '10m', '--dry-run']);
       expect(plan.status).toBe(0);
       expect(plan.stderr).toContain('nothing is done');
