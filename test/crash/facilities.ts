@@ -314,7 +314,7 @@ const etcOf = (folder: string): string => join(folder, 'etc');
 const withAccount: Facility = {
   name: 'account',
   needs: ['unshare', 'usermod'],
-  tools: ['usermod', 'pkill', 'loginctl', 'id'],
+  tools: ['usermod', 'passwd', 'pkill', 'loginctl', 'id'],
   response: 'disable-account',
   kind: account,
   settings: () => account.defaults,
