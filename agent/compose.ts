@@ -50,6 +50,8 @@ export interface Composed {
   settled(): Settled;
   /** Goes by another configuration from now on; what is in work and what is held is not touched. */
   reload(config: Config): Promise<void>;
+  /** Looks anew at what the drivers stand on, and goes by what is found. */
+  lookAgain(): Promise<void>;
 }
 
 export interface ComposeOptions {
@@ -81,6 +83,15 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const settleNow = (config: Config) => settle(config, { run, now: clock.now, system });
   let settled = await settleNow(options.config);
+  let settling: Promise<unknown> = Promise.resolve();
+  /** One after the other: what was read last counts. */
+  const settleAnew = (config: () => Config): Promise<void> => {
+    const next = settling.then(async () => {
+      settled = await settleNow(config());
+    });
+    settling = next.catch(() => {});
+    return next;
+  };
   const scripts = createScriptParts(() => settled.config, journal, adornments?.scripts);
   const breaker = createBreaker({
     settings: () => settled.config.breaker,
@@ -155,9 +166,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
     clock,
     breaker,
     settled: () => settled,
-    reload: async (config) => {
-      settled = await settleNow(config);
-    },
+    reload: (config) => settleAnew(() => config),
+    lookAgain: () => settleAnew(() => settled.config),
   };
 }
 

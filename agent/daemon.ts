@@ -18,7 +18,7 @@ import { startLookout } from './lookout.ts';
 import { createLog, type Log, type LogOptions } from './observe/log.ts';
 import { refuseSecondAgent } from './only-agent.ts';
 import { createCommands } from './policy/commands.ts';
-import { createHangUp, createReload, type Reload } from './reload.ts';
+import { createHangUp, createLookAgain, createReload, type Reload } from './reload.ts';
 import { type Logs, openLogs } from './report/logs.ts';
 import { type LaterReporter, reportLater } from './report/report-later.ts';
 import { loadHere } from './settle/load-here.ts';
@@ -128,6 +128,7 @@ export async function startAgent(
       { name: 'ar.conf', everySeconds: 5, work: () => arConf.refresh() },
       { name: 'journal', everySeconds: 5, work: createTending(composed, log) },
       { name: 'execd', everySeconds: 10, work: execd.look },
+      { name: 'drivers', everySeconds: 5, work: createLookAgain({ composed, log }) },
     ]);
     log.info({ socket }, 'ready');
     manager.ready(`ready; ${composed.journal.liveCount()} held at the start`);

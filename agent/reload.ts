@@ -1,6 +1,7 @@
-/** Reading the configuration anew while the agent runs. */
+/** Reading the configuration anew while the agent runs, and looking anew at what it comes to. */
 import type { Composed } from './compose.ts';
 import type { Config } from './config/settings.ts';
+import { pauseMs } from './engine/backoff.ts';
 import { describeError } from './errors.ts';
 import type { Log } from './observe/log.ts';
 import { loadHere } from './settle/load-here.ts';
@@ -59,6 +60,33 @@ export function createHangUp(parts: {
       log.error(describeError(error), 'the configuration stays as it was'),
     );
     await Promise.all(compared);
+  };
+}
+
+/**
+ * Looks, with growing pauses, whether a driver can be used by now that could not and said that it may soon:
+ * where the machine has just started, what it stands on may still be on its way.
+ */
+export function createLookAgain(
+  { composed, log }: { readonly composed: Composed; readonly log: Log },
+  now: () => number = () => performance.now(),
+): () => Promise<void> {
+  let looks = 0;
+  let dueAt = 0;
+  return async () => {
+    const before = composed.settled();
+    if (!before.probes.some(({ usability }) => usability.again === true)) {
+      looks = 0;
+      return;
+    }
+    if (looks > 0 && now() < dueAt) return;
+    await composed.lookAgain();
+    dueAt = now() + pauseMs(looks);
+    looks += 1;
+    const news = composed.settled().choices.filter((why) => !before.choices.includes(why));
+    if (news.length === 0) return;
+    for (const why of news) log.info({ why }, 'chosen');
+    await Promise.all(composed.flow.desks().map((desk) => desk.reconcile(false)));
   };
 }
 

@@ -111,6 +111,8 @@ export interface Plan<T extends Target = Target> {
 export interface Usability {
   readonly usable: boolean;
   readonly why: string;
+  /** Not usable now, and perhaps soon, without anybody's doing here: it is looked at again. */
+  readonly again?: boolean;
   /** Address families it can act on here; empty when it is not usable. */
   readonly families: readonly (4 | 6)[];
   /** Settings that were left open and are settled by what was found here; they are recorded. */
@@ -249,10 +251,7 @@ export type Judgement =
       readonly refusal?: 'absent' | 'protected' | 'changed';
     };
 
-/**
- * A one-shot does something that nothing takes back: it ends a process, restarts a service, tells
- * somebody. Like a driver it only plans and understands.
- */
+/** Does something that nothing takes back (ends a process, tells somebody). Like a driver it only plans. */
 export interface OneShot<T extends Target = Target> {
   readonly name: string;
   readonly settings: Settings;

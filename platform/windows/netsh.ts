@@ -3,7 +3,7 @@
  * addresses, that block whatever comes from them and goes to them. What stands is read from the
  * registry, because netsh translates what it prints.
  */
-import type { Driver, DriverKind, Finding, Reading, Settings, Usability } from '../driver.ts';
+import type { Driver, DriverKind, Reading, Settings, Usability } from '../driver.ts';
 import type { CommandStep, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
 import { askState, readState } from './firewall-state.ts';
@@ -52,19 +52,20 @@ export const netsh: DriverKind<AddressTarget> = {
 };
 
 function readProbe(results: readonly StepResult[]): Usability {
-  const unusable = (why: string, findings: readonly Finding[] = []): Usability => ({
+  const unusable = (why: string, more: Partial<Usability> = {}): Usability => ({
     usable: false,
     why,
     families: [],
-    findings,
+    ...more,
   });
   const [elevated, tool] = results.slice(askState.length);
   if (tool?.failure === 'missing') return unusable('netsh is not there');
   if (elevated?.failure !== undefined) return unusable('only an administrator may change rules');
   const state = readState(results);
-  if (!state.known) return unusable(state.why);
-  if (state.idle !== undefined) return unusable(state.idle, state.findings);
-  const { partly, findings } = state;
+  // While the machine starts, its services do not all run yet, nor answer.
+  if (!state.known) return unusable(state.why, { again: true });
+  const { idle, partly, findings } = state;
+  if (idle !== undefined) return unusable(idle, { findings, again: true });
   const why = `rules of the Windows firewall${partly === undefined ? '' : `; ${partly}`}`;
   return { usable: true, why, families: [4, 6], findings };
 }

@@ -2,9 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Composed } from '../../agent/compose.ts';
+import type { Log } from '../../agent/observe/log.ts';
 import { findResponse } from '../../agent/policy/responses.ts';
+import { createLookAgain } from '../../agent/reload.ts';
 import type { Request } from '../../agent/words.ts';
 import { readSlots } from '../../platform/windows/netsh-slots.ts';
 import { askSimAgent, startSimAgent, stepsOf, stopSimAgent } from '../sim/agent.ts';
@@ -176,6 +178,47 @@ describe('on a Windows', () => {
       'netsh=no (only an administrator may change rules)',
     );
     machine.switches = { language };
+  });
+
+  test("the firewall's service that comes after the agent is noticed", async () => {
+    await ask('add', '203.0.113.7');
+    await ask('add', '203.0.113.8', { timeoutSeconds: 1 });
+    await stop();
+    machine.switches = { language, stopped: ['mpssvc'] };
+    agent = await start();
+    const said: object[] = [];
+    const log = { info: (facts: object) => said.push(facts) } as unknown as Log;
+    let now = 0;
+    const look = createLookAgain({ composed: agent, log }, () => now);
+    await expect(ask('add', '203.0.113.9')).rejects.toMatchObject({
+      code: 'driver-unavailable',
+      message: expect.stringContaining('(MpsSvc) does not run'),
+    });
+    const looks = async (seconds: number) => {
+      const before = machine.ran.length;
+      now += seconds * 1_000;
+      await look();
+      return machine.ran.length - before > 0;
+    };
+    // After 0, 1, 3 and 7 seconds, and so on, up to five minutes.
+    expect([await looks(0), await looks(0.9), await looks(0.1), await looks(1.9)]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(said).toEqual([]);
+    machine.switches = { language };
+    expect(await looks(0.1)).toBe(true);
+    expect(said).toContainEqual({
+      why: 'firewall-drop: netsh=yes (rules of the Windows firewall) -> netsh',
+    });
+    await ask('add', '203.0.113.9');
+    expect(await looks(1_000)).toBe(false);
+    // What was due while nothing could be taken back is tried again until it is done.
+    await vi.waitFor(() => {
+      expect(Object.values(blocked())).toEqual(['203.0.113.7 203.0.113.9']);
+    }, 60_000);
   });
 
   test('a dry run shows the very steps, from what stands', async () => {
