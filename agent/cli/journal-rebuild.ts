@@ -14,7 +14,7 @@ export async function rebuildJournal(flags: RebuildFlags): Promise<void> {
   await refuseUsable(state, flags.force);
   const { journalFile } = await import('../journal/open.ts');
   const { rescueJournal } = await import('../journal/rescue.ts');
-  const { aside, salvaged, unreadable } = rescueJournal(journalFile(state), { open: false });
+  const { aside, salvaged, unreadable } = rescueJournal(journalFile(state));
   const { withStages } = await import('./direct.ts');
   const adopted = await withStages(flags, async ({ flow, journal }) => {
     await flow.recover({ adopt: true });

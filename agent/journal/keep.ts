@@ -65,8 +65,12 @@ export function keepJournal(stateFolder: string, waitMs = 0): KeptJournal {
   };
 
   const rescue = (said: unknown, open: boolean): void => {
-    const rescued = rescueJournal(file, { open });
-    if (open) opened?.database.close();
+    const letGo = (): void => {
+      opened?.database.close();
+      opened = undefined;
+    };
+    const rescued = rescueJournal(file, open ? letGo : undefined);
+    letGo();
     use(openFile(file));
     note({ kind: 'damaged', what: messageOf(said), ...rescued });
   };

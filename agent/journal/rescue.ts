@@ -26,17 +26,29 @@ export interface Rescued {
 const endings = ['', '-wal', '-shm'] as const;
 
 /**
- * `open`: this process has the file open still, and what closes it writes into what it has open, so
- * what is put aside is a copy. The damaged bytes are never written over.
+ * `letGo`: this process has the file open still, and what closes it writes into what it has open, so
+ * what is put aside is a copy. The damaged bytes are never written over. It is called where the system
+ * replaces nothing that is open, as Windows does not.
  */
-export function rescueJournal(file: string, { open }: { readonly open: boolean }): Rescued {
+export function rescueJournal(file: string, letGo?: () => void): Rescued {
   const saved = salvageJournal(file);
   const fresh = `${file}.fresh`;
   makeFresh(fresh, saved);
-  const aside = putAside(file, open);
-  replace(fresh, file);
+  const aside = putAside(file, letGo !== undefined);
+  try {
+    replace(fresh, file);
+  } catch (error) {
+    if (letGo === undefined || !isInUse(error)) throw error;
+    letGo();
+    replace(fresh, file);
+  }
   const salvaged = saved.actions.filter((row) => row.ended_at === null).length;
   return { aside, salvaged, unreadable: saved.unreadable };
+}
+
+function isInUse(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'EPERM' || code === 'EBUSY' || code === 'EACCES';
 }
 
 /** Puts the file of a journal in its place, and nothing of an older one beside it. */

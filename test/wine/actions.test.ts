@@ -134,6 +134,15 @@ const expected: Readonly<Record<string, unknown>> = {
   'a service that stands still': done,
   'a service': done,
   'no service': { failure: 'exit', stdout: '', stderr: 'there is no service NoSuchService' },
+  'a log whose older part is open': ['older\n', ['a.log', 'a.log.1']],
+  'a journal that is damaged while it is in use': [
+    'journal-damaged',
+    [['damaged', true]],
+    true,
+    false,
+    [],
+  ],
+
   ran: ['net start Spooler', 'net stop Spooler /y', 'net start Spooler'],
 };
 

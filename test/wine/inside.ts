@@ -32,6 +32,7 @@ import type {
   ScriptStep,
   StepResult,
 } from '../../platform/step.ts';
+import { renames } from './inside-files.ts';
 
 const results: Record<string, unknown> = {};
 const node = process.execPath;
@@ -62,6 +63,7 @@ await processes();
 await scripts();
 await quarantine();
 await services();
+await renames(note);
 process.stdout.write(`${JSON.stringify(results)}\n`);
 
 async function processes(): Promise<void> {
