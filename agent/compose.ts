@@ -22,6 +22,7 @@ import { scriptDriver } from './script/settings.ts';
 import { type Settled, settle } from './settle/settle.ts';
 import { type Clock, createClock } from './system/clock.ts';
 import { createBus } from './system/dbus/bus.ts';
+import type { KnownNames } from './system/manager-addresses.ts';
 import type { ScriptRunner } from './system/run-script.ts';
 import { createRunner } from './system/runner.ts';
 import { toolFolders } from './system/tool-place.ts';
@@ -81,7 +82,8 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const own = createOwnWork();
   const systemRunner = createRunner(toolFolders, bus, (name) => settled.endpoints(name), own);
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
-  const settleNow = (config: Config) => settle(config, { run, now: clock.now, system });
+  const names: KnownNames = new Map();
+  const settleNow = (config: Config) => settle(config, { run, now: clock.now, system, names });
   let settled = await settleNow(options.config);
   let settling: Promise<unknown> = Promise.resolve();
   /** One after the other: what was read last counts. */

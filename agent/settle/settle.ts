@@ -15,6 +15,7 @@ import {
 } from '../policy/responses.ts';
 import { createGateways } from '../system/gateways.ts';
 import { createEssentials } from '../system/machine.ts';
+import type { KnownNames } from '../system/manager-addresses.ts';
 import type { Endpoints, Instance } from '../words.ts';
 import { type Choosing, createChoosing } from './choosing.ts';
 import { driverSettings } from './driver-settings.ts';
@@ -46,10 +47,19 @@ export interface Settled extends Choosing {
   endsFlows(driver: Driver): boolean;
 }
 
-/** Probes every driver, and chooses. `now` in milliseconds since 1970. */
+interface Surroundings {
+  readonly run: Runner;
+  readonly system: System;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** What the names of managers stood for when it was settled before. */
+  readonly names?: KnownNames | undefined;
+}
+
+/** Probes every driver, and chooses. */
 export async function settle(
   config: Config,
-  { run, now, system }: { readonly run: Runner; readonly system: System; now(): number },
+  { run, now, system, names }: Surroundings,
 ): Promise<Settled> {
   const { drivers, oneShots } = kindsOn(system);
   const kinds = [...drivers, ...oneShots];
@@ -83,7 +93,7 @@ export async function settle(
       widestPrefix: { 4: config.widestPrefixIpv4, 6: config.widestPrefixIpv6 },
     }),
     endpoints: createEndpoints(config.notifications),
-    essentials: createEssentials(config.managers, now, createGateways(system, run)),
+    essentials: createEssentials(config.managers, now, createGateways(system, run), names),
     define: (name) => {
       const found = configured.get(name) ?? findResponseOn(system, name);
       return found !== undefined && isForHere(found) ? found : undefined;

@@ -1,11 +1,10 @@
-import { getServers } from 'node:dns';
-import { lookup } from 'node:dns/promises';
-import { readFile } from 'node:fs/promises';
+import { Resolver } from 'node:dns';
+import { readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { setTimeout as wait } from 'node:timers/promises';
 import { type AddressTarget, parseTarget } from '../../platform/target.ts';
 import { type Gateways, linuxGateways } from './gateways.ts';
+import { createManagerAddresses, type KnownNames } from './manager-addresses.ts';
 
 /** What has to stay reachable, and what it is. */
 export interface Essential {
@@ -15,9 +14,9 @@ export interface Essential {
 
 /** Addresses, routes and resolvers change rarely; requests can come ten thousand at once. */
 const freshMs = 1_000;
-const lookUpEveryMs = 60_000;
-const lookUpMs = 2_000;
 const resolverFiles = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'] as const;
+/** What names stand for besides; when one of these changes they are looked up anew. */
+const namingFiles = ['/etc/hosts', '/etc/nsswitch.conf'] as const;
 
 /**
  * Makes the function that tells what this machine must not cut off: its own addresses, default
@@ -27,32 +26,38 @@ export function createEssentials(
   managers: readonly string[],
   now: () => number,
   gateways: Gateways = linuxGateways,
+  known?: KnownNames,
 ): () => readonly Essential[] | Promise<readonly Essential[]> {
-  const managerAddresses = createManagerAddresses(managers, now);
+  const managerAddresses = createManagerAddresses(managers, { now, known });
   let readAt = Number.NEGATIVE_INFINITY;
-  let known: readonly Essential[] | undefined;
+  let last: readonly Essential[] | undefined;
   let reading: Promise<readonly Essential[]> | undefined;
   return () => {
-    if (known !== undefined && now() - readAt <= freshMs) return known;
-    reading ??= readEssentials(managerAddresses, gateways).then((essentials) => {
-      known = essentials;
-      readAt = now();
-      reading = undefined;
-      return essentials;
-    });
+    if (last !== undefined && now() - readAt <= freshMs) return last;
+    reading ??= readEssentials(managerAddresses, gateways)
+      .then((essentials) => {
+        last = essentials;
+        readAt = now();
+        return essentials;
+      })
+      .finally(() => {
+        reading = undefined;
+      });
     return reading;
   };
 }
 
 async function readEssentials(
-  managerAddresses: () => Promise<readonly Essential[]>,
+  managerAddresses: (network: string) => Promise<readonly string[]>,
   gateways: Gateways,
 ): Promise<readonly Essential[]> {
+  const resolving = await Promise.all(resolverFiles.map(readOrEmpty));
+  const network = [...resolving, ...(await Promise.all(namingFiles.map(markOf)))].join('\n');
   const lists = await Promise.all([
     ownAddresses(),
     gatewaysOf(gateways),
-    resolvers(),
-    managerAddresses(),
+    resolversIn(resolving),
+    managersOf(managerAddresses(network)),
   ]);
   return lists.flat();
 }
@@ -69,55 +74,22 @@ async function gatewaysOf(gateways: Gateways): Promise<Essential[]> {
 }
 
 /** Where there are no such files, Node tells what Windows says of its interfaces. */
-async function resolvers(): Promise<Essential[]> {
-  const asked = getServers().flatMap((server) => {
-    // `192.0.2.1:5353`, `[2001:db8::1]:5353` where the port is another one than 53.
-    const address = isIP(server) === 0 ? server.replace(/^\[?(.*?)\]?:\d+$/, '$1') : server;
-    return essential(address, 'a resolver of this machine');
-  });
-  const texts = await Promise.all(resolverFiles.map(readOrEmpty));
+function resolversIn(texts: readonly string[]): Essential[] {
+  const what = 'a resolver of this machine';
   const listed = texts
     .flatMap((text) => [...text.matchAll(/^\s*nameserver\s+(\S+)/gm)])
-    .flatMap(([, address]) => essential(address ?? '', 'a resolver of this machine'));
-  return listed.length > 0 ? listed : asked;
+    .flatMap(([, address]) => essential(address ?? '', what));
+  if (listed.length > 0) return listed;
+  // A new one, as each knows what there was when it was made.
+  return new Resolver().getServers().flatMap((server) => {
+    // `192.0.2.1:5353`, `[2001:db8::1]:5353` where the port is another one than 53.
+    const address = isIP(server) === 0 ? server.replace(/^\[?(.*?)\]?:\d+$/, '$1') : server;
+    return essential(address, what);
+  });
 }
 
-/**
- * The names of managers are looked up once a minute, and what they were counts until there is another
- * answer. A resolver that does not answer holds a request up for a moment, once.
- */
-function createManagerAddresses(
-  managers: readonly string[],
-  now: () => number,
-): () => Promise<readonly Essential[]> {
-  const named = managers.filter((manager) => isIP(manager) === 0);
-  const fixed = managers.filter((manager) => isIP(manager) !== 0);
-  const found = new Map<string, readonly string[]>();
-  let askedAt = Number.NEGATIVE_INFINITY;
-  let asking: Promise<unknown> = Promise.resolve();
-
-  const ask = async (manager: string): Promise<void> => {
-    const answers = await lookup(manager, { all: true }).catch(() => []);
-    if (answers.length > 0) {
-      found.set(
-        manager,
-        answers.map(({ address }) => address),
-      );
-    }
-  };
-  return async () => {
-    if (now() - askedAt > lookUpEveryMs) {
-      askedAt = now();
-      asking = Promise.race([
-        Promise.all(named.map(ask)),
-        wait(lookUpMs, undefined, { ref: false }),
-      ]);
-    }
-    if (named.some((manager) => !found.has(manager))) await asking;
-    return [...fixed, ...[...found.values()].flat()].flatMap((address) =>
-      essential(address, 'the manager'),
-    );
-  };
+async function managersOf(addresses: Promise<readonly string[]>): Promise<Essential[]> {
+  return (await addresses).flatMap((address) => essential(address, 'the manager'));
 }
 
 function essential(address: string, what: string): Essential[] {
@@ -128,4 +100,10 @@ function essential(address: string, what: string): Essential[] {
 
 async function readOrEmpty(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => '');
+}
+
+/** Tells a version of a file from another one. */
+async function markOf(file: string): Promise<string> {
+  const found = await stat(file, { bigint: true }).catch(() => undefined);
+  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
 }

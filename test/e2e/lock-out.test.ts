@@ -1,6 +1,9 @@
 /** Nobody can cut the machine off: neither by forged alerts, nor by any of the ways to ask. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createHosts, endpoint4, type Hosts } from '../kernel/hosts.ts';
 import { requires } from '../requirements.ts';
@@ -10,6 +13,7 @@ import { createManagerHome, startExecutable } from './execd.ts';
 import { kernelTargets } from './kernel-holds.ts';
 
 const gateway = '10.77.0.2';
+const nameServer = fileURLToPath(new URL('../network/name-server.ts', import.meta.url));
 const wait = { timeout: 30_000, interval: 20 };
 const command = '<command><name>drop</name><executable>firewall-drop</executable></command>';
 const trigger = `<ossec_config>${command.replace('</command>', '<timeout_allowed>yes</timeout_allowed></command>')}
@@ -170,6 +174,72 @@ requires(
       });
     expect(await running.ask({ command: 'status' })).toMatchObject({ healthy: true });
     await hosts.exec(['ip', 'address', 'delete', '10.77.0.20/32', 'dev', 'lo']);
+  });
+
+  test('resolvers that change are let go, and managers by name are followed', async () => {
+    const etc = join(home.folder, 'etc');
+    await execa('cp', ['-a', '/etc', etc]);
+    /** As resolvconf and others do it: a new file in the place of the old one. */
+    const replace = async (name: string, text: string) => {
+      await writeFile(join(etc, `${name}.new`), text);
+      await rename(join(etc, `${name}.new`), join(etc, name));
+    };
+    const stops: (() => void)[] = [];
+    const serveNames = async (number: number): Promise<void> => {
+      const answer = join(home.folder, `answer-${number}`);
+      await writeFile(answer, `198.51.100.${number}`);
+      const words = [process.execPath, nameServer, `127.0.0.${50 + number}`, answer];
+      const child = execa('ip', ['netns', 'exec', hosts.endpoint, ...words], { reject: false });
+      stops.push(() => child.kill('SIGKILL'));
+      await once(child.stdout, 'data');
+    };
+    try {
+      await Promise.all([serveNames(1), serveNames(2)]);
+      await replace('resolv.conf', 'nameserver 127.0.0.51\n');
+      await replace('nsswitch.conf', 'hosts: files dns\n');
+      const own = `mount --bind ${etc} /etc && exec "$@"`;
+      const before = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', own, 'own-etc'];
+      home = { ...home, before };
+      await writeFile(
+        join(manager, 'etc/ossec.conf'),
+        '<ossec_config><client><server><address>manager.example</address></server></client></ossec_config>',
+      );
+      const running = await start();
+      const names = ['198.51.100.2', '198.51.100.3', '198.51.100.53', '198.51.100.54'];
+      for (const srcip of names) expect(await running.ask(add(srcip))).toMatchObject({ ok: true });
+      const isManager = {
+        code: 'target-protected',
+        message: expect.stringContaining('the manager'),
+      };
+      expect(await running.ask(add('198.51.100.1'))).toMatchObject(isManager);
+
+      // Another network: other resolvers, which know the manager by another address.
+      await replace('resolv.conf', 'nameserver 127.0.0.52\nnameserver 198.51.100.53\n');
+      await expect.poll(held, wait).toEqual(['198.51.100.3', '198.51.100.54']);
+      expect(await running.ask(add('198.51.100.53'))).toMatchObject({ code: 'target-protected' });
+      expect(await running.ask(add('198.51.100.2'))).toMatchObject(isManager);
+      expect(await running.ask(add('198.51.100.1'))).toMatchObject({ ok: true });
+
+      // And by a file that comes before all resolvers.
+      await replace('hosts', '198.51.100.3 manager.example\n');
+      await expect.poll(held, wait).toEqual(['198.51.100.1', '198.51.100.54']);
+      expect(await running.ask(add('198.51.100.3'))).toMatchObject(isManager);
+      const reasons = async () =>
+        (await results())
+          .filter(({ result }) => result === 'released')
+          .map(({ reason }) => reason)
+          .sort();
+      await expect
+        .poll(reasons, wait)
+        .toEqual([
+          '198.51.100.2 is the manager',
+          '198.51.100.3 is the manager',
+          '198.51.100.53 is a resolver of this machine',
+        ]);
+      await running.end();
+    } finally {
+      for (const stop of stops) stop();
+    }
   });
 
   test('what the configuration protects from now on is let go', async () => {
