@@ -13,16 +13,20 @@ export function heldByAlerts(
   let countedAt = Number.NEGATIVE_INFINITY;
   let counted = 0;
   let liveThen = 0;
+  const count = (live: number): number => {
+    counted = journal.countByAlerts();
+    countedAt = clock.now();
+    liveThen = live;
+    return counted;
+  };
   return () => {
     const live = journal.liveCount();
     // No more than this can be of alerts; close to the limit it has to be known.
     if (live < limit() * 0.9) return live;
-    if (clock.now() - countedAt > freshMs) {
-      counted = journal.countByAlerts();
-      countedAt = clock.now();
-      liveThen = live;
-    }
-    return counted + live - liveThen;
+    if (clock.now() - countedAt > freshMs) return count(live);
+    const atMost = counted + live - liveThen;
+    // What came since may be people's, which does not count: it is not guessed where it would decide.
+    return atMost >= limit() && live !== liveThen ? count(live) : atMost;
   };
 }
 

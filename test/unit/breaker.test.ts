@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ArError } from '../../agent/errors.ts';
+import { heldByAlerts } from '../../agent/held-by-alerts.ts';
 import { type BreakerState, createBreaker, isAutomatic } from '../../agent/policy/breaker.ts';
 
 let now = 0;
@@ -128,4 +129,31 @@ test('whoever asks by hand is no alert', () => {
   for (const dialect of ['ossec', 'wazuh4', 'wazuh5', 'alert'] as const) {
     expect(isAutomatic({ dialect })).toBe(true);
   }
+});
+
+test('what people hold does not count, whenever it was counted last', () => {
+  const state = { now: 0, live: 9, byAlerts: 0, counted: 0 };
+  const journal = {
+    liveCount: () => state.live,
+    countByAlerts: () => {
+      state.counted += 1;
+      return state.byAlerts;
+    },
+  };
+  const held = heldByAlerts(journal, { now: () => state.now }, () => 10);
+  expect(held()).toBe(0);
+  // People block more within the second.
+  state.live = 30;
+  expect(held()).toBe(0);
+  for (let n = 1; n <= 12; n += 1) {
+    state.live += 1;
+    state.byAlerts += 1;
+    expect(held()).toBe(n);
+    expect(held()).toBe(n);
+  }
+  // It is counted where it could decide, and else once a second.
+  expect(state.counted).toBe(5);
+  state.now = 1_001;
+  held();
+  expect(state.counted).toBe(6);
 });
