@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { downloadPackages, mirror } from './debian-packages.mjs';
 
 /** Releases that an installation is led through its life on. */
 export const releases = ['bookworm', 'trixie'];
@@ -26,6 +27,12 @@ const inside = [
   'systemd',
   'systemd-sysv',
 ];
+
+/** What starts a Debian that has no systemd; unpacked over the first release by the test that is about it. */
+const inits = {
+  openrc: ['insserv', 'libeinfo1', 'librc1', 'openrc'],
+  sysv: ['initscripts', 'insserv', 'startpar', 'sysv-rc', 'sysvinit-utils'],
+};
 
 /** Command → the package of Debian that has it. */
 const tools = {
@@ -52,6 +59,12 @@ export function baseFolder(release) {
   return join(cache, `debian-${release}-${hash}`);
 }
 
+/** Where the packages of an init are, once they have been fetched. */
+export function initFolder(init) {
+  const [release] = releases;
+  return join(cache, `init-${init}-${release}-1`);
+}
+
 /** Why the tests cannot be run here; undefined when all is there. */
 export function prepareLife(say) {
   if (process.platform !== 'linux') return 'an installation on Debian is tested on Linux';
@@ -67,7 +80,31 @@ export function prepareLife(say) {
     const trouble = makeBase(release);
     if (trouble !== undefined) return trouble;
   }
+  for (const init of Object.keys(inits)) {
+    if (existsSync(initFolder(init))) continue;
+    const trouble = fetchInit(init);
+    if (trouble !== undefined) return trouble;
+  }
   return undefined;
+}
+
+function fetchInit(init) {
+  mkdirSync(cache, { recursive: true });
+  const making = mkdtempSync(join(cache, 'making-'));
+  const [suite] = releases;
+  const { arch } = process;
+  const architecture = arch === 'x64' ? 'amd64' : arch;
+  try {
+    renameSync(
+      downloadPackages(making, { suite, architecture, packages: inits[init] }),
+      initFolder(init),
+    );
+    return undefined;
+  } catch (error) {
+    return existsSync(initFolder(init)) ? undefined : error.message;
+  } finally {
+    rmSync(making, { recursive: true, force: true });
+  }
 }
 
 function install(missing, say) {
@@ -106,15 +143,6 @@ function makeBase(release) {
     rmSync(memory, { recursive: true, force: true });
     rmSync(making, { recursive: true, force: true });
   }
-}
-
-/** Where this machine has its own packages from. */
-function mirror() {
-  const format = ['--format', '$(SITE)', 'Created-By: Packages', 'Label: Debian'];
-  const { stdout } = run('apt-get', ['indextargets', ...format]);
-  const [first = ''] = stdout.split('\n').filter((line) => line !== '');
-  if (first === '') throw new Error('apt knows no source of Debian');
-  return first;
 }
 
 function must(command, args) {

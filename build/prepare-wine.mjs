@@ -19,11 +19,11 @@ import {
 } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { downloadPackages, run } from './debian-packages.mjs';
 
 /** To be raised when something below makes another root of the same packages. */
 const version = 3;
 const suite = 'trixie';
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Of what Wine depends on, what programs without a window need. Sound, video and printers are not. */
 const packages = [
@@ -61,7 +61,7 @@ export function prepareWine(say) {
   const making = mkdtempSync(join(cache, 'making-wine-'));
   try {
     const root = join(making, 'root');
-    unpack(downloadPackages(making), root);
+    unpack(downloadPackages(making, { suite, packages }), root);
     makeDrive(root);
     renameSync(root, wineRoot);
     return undefined;
@@ -70,48 +70,6 @@ export function prepareWine(say) {
   } finally {
     rmSync(making, { recursive: true, force: true });
   }
-}
-
-/** With lists and a cache of its own: the machine's apt is asked for its mirror, and is left as it is. */
-function downloadPackages(making) {
-  const apt = join(making, 'apt');
-  const folder = join(making, 'packages');
-  for (const each of ['lists/partial', 'cache/archives/partial']) {
-    mkdirSync(join(apt, each), { recursive: true });
-  }
-  mkdirSync(folder);
-  writeFileSync(join(apt, 'status'), '');
-  writeFileSync(join(apt, 'sources'), `deb [signed-by=${keyring}] ${mirror()} ${suite} main\n`);
-  const settings = {
-    'Dir::Etc::SourceList': join(apt, 'sources'),
-    'Dir::Etc::SourceParts': '/dev/null',
-    'Dir::State::Lists': join(apt, 'lists'),
-    'Dir::State::Status': join(apt, 'status'),
-    'Dir::Cache': join(apt, 'cache'),
-    'Acquire::Languages': 'none',
-    // Otherwise it warns that its own account may not write there.
-    'APT::Sandbox::User': 'root',
-    'APT::Architectures': 'amd64',
-  };
-  const options = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  run('apt-get', ['-qq', ...options, 'update']);
-  run('apt-get', ['-qq', ...options, 'download', ...packages], { cwd: folder });
-  return folder;
-}
-
-/** Where this machine gets its own packages from. */
-function mirror() {
-  const ask = () => {
-    const format = '$(REPO_URI) $(LABEL)';
-    const { stdout } = run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
-    return /^(\S+) Debian$/m.exec(stdout)?.[1];
-  };
-  const known = ask();
-  if (known !== undefined) return known;
-  run('apt-get', ['-qq', 'update']);
-  const found = ask();
-  if (found === undefined) throw new Error('apt has no source of Debian');
-  return found;
 }
 
 function unpack(folder, root) {
@@ -167,14 +125,6 @@ function makeDrive(root) {
       LC_ALL: 'C.UTF-8',
     },
   });
-}
-
-function run(command, args, options = {}) {
-  const stdio = ['ignore', 'pipe', 'pipe'];
-  const result = spawnSync(command, args, { encoding: 'utf8', stdio, ...options });
-  if (result.status === 0) return result;
-  const said = result.error?.message ?? (result.stderr || result.stdout);
-  throw new Error(`${command} ${args.slice(-3).join(' ')}: ${said}`);
 }
 
 function hashOf(text) {

@@ -3,6 +3,7 @@ import type { CommandModule } from 'yargs';
 import { isSystem, isUnix, type System, systems, type Unix } from '../../platform/system.ts';
 import { currentSystem } from '../config/default-paths.ts';
 import { ArError, exitStatus } from '../errors.ts';
+import { type Manager, managerNames } from '../service/layout.ts';
 import type { PfLine } from '../service/plan.ts';
 import type { Planned, ServiceWish } from '../service/service.ts';
 import type { WindowsServiceWish } from '../service/windows/service.ts';
@@ -19,6 +20,7 @@ interface ServiceFlags extends CommonFlags {
   readonly program?: string | undefined;
   readonly node?: string | undefined;
   readonly pf?: 'yes' | 'no' | undefined;
+  readonly init?: Manager | undefined;
   readonly start: boolean;
 }
 
@@ -37,6 +39,10 @@ export const serviceCommand: CommandModule<object, ServiceFlags> = {
         choices: ['yes', 'no'] as const,
         describe:
           'whether pf.conf gets the line without which pf does not block; asked if not said',
+      })
+      .option('init', {
+        choices: managerNames,
+        describe: 'what starts services, on Linux; looked for if not said',
       })
       .option('program', { type: 'string', describe: 'the file to install; this one if not said' })
       .option('node', { type: 'string', describe: 'the Node that runs it, if it is JavaScript' })
@@ -126,6 +132,7 @@ async function wishOf(
     program: flags.program,
     node: flags.node,
     config,
+    manager: flags.init,
     start: flags.start,
     run: root === '/' && system === currentSystem() ? createRunner() : undefined,
     pf: (line) =>

@@ -64,14 +64,18 @@ async function runOne(
   changed: ReadonlySet<string>,
 ): Promise<Done> {
   const { argv, only, mayFail } = change;
-  const wanted =
-    only === undefined || (only === 'changed' ? changed.size > 0 : changed.has(only.path));
-  if (!wanted || run === undefined) return { change, outcome: 'skipped' };
+  if (!isWanted(only, changed) || run === undefined) return { change, outcome: 'skipped' };
   const result = await runTool(argv, run);
   if (result.failure === undefined) return { change, outcome: 'done' };
   const said = said1(result);
   if (mayFail === true) return { change, outcome: 'no', said };
   throw failed(change, said);
+}
+
+function isWanted(only: RunChange['only'], changed: ReadonlySet<string>): boolean {
+  if (only === undefined) return true;
+  if (only === 'changed') return changed.size > 0;
+  return only === 'unchanged' ? changed.size === 0 : changed.has(only.path);
 }
 
 function runTool([tool = '', ...args]: readonly string[], run: Runner): Promise<StepResult> {

@@ -40,10 +40,15 @@ export interface LinesChange {
 export interface RunChange {
   readonly kind: 'run';
   readonly argv: readonly string[];
-  /** `changed`: only if a file has been changed before; `path`: only if this one has been. */
-  readonly only?: 'changed' | { readonly path: string };
+  /** `changed`: only if a file has been changed before, or if none has; `path`: only if this one has been. */
+  readonly only?: 'changed' | 'unchanged' | { readonly path: string };
   /** It may say no: what it does is done already, or it depends. */
   readonly mayFail?: boolean;
+}
+
+/** Words without spaces in them. */
+export function runs(line: string, more: Omit<RunChange, 'kind' | 'argv'> = {}): RunChange {
+  return { kind: 'run', argv: line.split(' '), ...more };
 }
 
 /** A change as lines for people; a command can be pasted into a shell. */
@@ -75,7 +80,8 @@ export function changeText(change: Change): string {
       return linesText(change);
     case 'run': {
       const line = change.argv.map(quote).join(' ');
-      return change.only === undefined ? line : `${line}  # if something has changed`;
+      if (change.only === undefined) return line;
+      return `${line}  # if ${change.only === 'unchanged' ? 'nothing' : 'something'} has changed`;
     }
   }
 }

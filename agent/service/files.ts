@@ -1,7 +1,7 @@
 /** What stands in the files of an installation. The same text is in scripts/, for who makes packages. */
 import { type Layout, type Program, startOf } from './layout.ts';
+import { managers } from './linux.ts';
 import { freebsdScript, netbsdScript, openbsdScript } from './rc-scripts.ts';
-import { systemdUnit } from './systemd.ts';
 
 /** The name by which launchd knows the agent. */
 export const launchdLabel = 'org.ar-exec.agent';
@@ -9,7 +9,7 @@ export const launchdLabel = 'org.ar-exec.agent';
 export function serviceText(layout: Layout): string {
   switch (layout.system) {
     case 'linux':
-      return systemdUnit(layout);
+      return managers[layout.manager].text(layout);
     case 'freebsd':
     case 'dragonfly':
       return freebsdScript(layout);
@@ -95,7 +95,8 @@ export function logrotateText({ folder, group }: LogPlace): string {
   const rights = group === undefined ? '' : `    su root ${group}\n`;
   const afterwards = `    sharedscripts
     postrotate
-        systemctl kill --kill-who=main --signal=HUP ar-exec.service 2>/dev/null || true
+        systemctl kill --kill-who=main --signal=HUP ar-exec.service 2>/dev/null ||
+            /etc/init.d/ar-exec reload >/dev/null 2>&1 || true
     endscript
 `;
   return `${files} {

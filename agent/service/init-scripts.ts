@@ -21,8 +21,8 @@ output_logger="logger -t ar-exec -p daemon.info"
 error_logger="logger -t ar-exec -p daemon.err"
 
 depend() {
-	need localmount
-	use logger
+	# Debian's OpenRC has no localmount, and goes on without.
+	use localmount logger
 	# These load their rules anew when they start, and would take ours away again.
 	after nftables iptables ip6tables ipset firewalld ufw bootmisc
 }

@@ -12,8 +12,14 @@ export type Program =
       readonly command: string;
     };
 
+/** What starts services on a Linux: linux.ts. `sysv` and `chkconfig` are both init(8) of System V. */
+export const managerNames = ['systemd', 'openrc', 'sysv', 'chkconfig'] as const;
+export type Manager = (typeof managerNames)[number];
+
 export interface Layout {
   readonly system: Unix;
+  /** Of Linux; the other systems have one each. */
+  readonly manager: Manager;
   readonly program: Program;
   /** The unit, rc.d script or property list. */
   readonly serviceFile: string;
@@ -101,16 +107,22 @@ export interface Paths {
 }
 
 /** `node` runs the program; absent: the program is an executable. */
-export function layoutOf(system: Unix, paths: Paths, node?: string): Layout {
+export function layoutOf(
+  system: Unix,
+  paths: Paths,
+  node?: string,
+  manager: Manager = 'systemd',
+): Layout {
   const { module, commands, serviceFile, rotation } = folders[system];
   const command = `${commands}/ar-exec`;
   return {
     system,
+    manager,
     program:
       node === undefined
         ? { kind: 'executable', file: command }
         : { kind: 'module', file: `${module}/ar-exec.mjs`, node, command },
-    serviceFile,
+    serviceFile: system === 'linux' && manager !== 'systemd' ? '/etc/init.d/ar-exec' : serviceFile,
     runFolder: folderOf(paths.socket),
     stateFolder: paths.stateFolder,
     configFolder: folderOf(paths.configFile),

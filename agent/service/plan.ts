@@ -1,5 +1,5 @@
 /** What has to be done so that the agent is a service of a system, and so that it is none any more. */
-import type { Change, LinesChange, RunChange } from './change.ts';
+import { type Change, type LinesChange, type RunChange, runs } from './change.ts';
 import {
   commandText,
   type LogPlace,
@@ -9,7 +9,7 @@ import {
   serviceText,
 } from './files.ts';
 import type { Layout } from './layout.ts';
-import { firewallUnit } from './systemd.ts';
+import { managers } from './linux.ts';
 
 export interface Wish {
   readonly layout: Layout;
@@ -30,14 +30,8 @@ export interface PfLine {
   readonly loaded: boolean;
 }
 
-const run = (line: string, more: Omit<RunChange, 'kind' | 'argv'> = {}): RunChange => ({
-  kind: 'run',
-  argv: line.split(' '),
-  ...more,
-});
-
 export function planInstall({ layout, from, logs, start, pf }: Wish): Change[] {
-  const { system, program, serviceFile, configFolder, stateFolder } = layout;
+  const { program, serviceFile, configFolder, stateFolder } = layout;
   return [
     { kind: 'folder', path: folderOf(program.file), mode: 0o755 },
     { kind: 'copy', path: program.file, from, mode: program.kind === 'module' ? 0o644 : 0o755 },
@@ -52,9 +46,11 @@ export function planInstall({ layout, from, logs, start, pf }: Wish): Change[] {
       kind: 'write',
       path: serviceFile,
       text: serviceText(layout),
-      mode: system === 'linux' || system === 'darwin' ? 0o644 : 0o755,
+      mode: modeOf(layout),
     },
-    ...(system === 'linux' ? [firewalls(serviceFile)] : []),
+    ...besideService(layout).map(
+      ([path, text]) => ({ kind: 'write', path, text, mode: 0o644 }) as const,
+    ),
     ...rotation(layout, logs),
     ...(pf === undefined ? [] : addAnchor(pf)),
     ...enable(layout),
@@ -68,10 +64,8 @@ export function planRemove({ layout, pf }: Pick<Wish, 'layout' | 'pf'>): Change[
   return [
     ...disable(layout),
     { kind: 'remove', path: serviceFile },
-    ...(layout.system === 'linux'
-      ? [{ kind: 'remove', path: firewalls(serviceFile).path } as const]
-      : []),
-    ...(layout.system === 'linux' ? [run('systemctl daemon-reload', { only: 'changed' })] : []),
+    ...besideService(layout).map(([path]) => ({ kind: 'remove', path }) as const),
+    ...(layout.system === 'linux' ? managers[layout.manager].forget : []),
     ...unrotate(layout),
     ...(pf === undefined ? [] : removeAnchor(pf)),
     // An executable has the same path as the command in front of a module.
@@ -81,10 +75,13 @@ export function planRemove({ layout, pf }: Pick<Wish, 'layout' | 'pf'>): Change[
   ];
 }
 
-/** Its own unit, since it is started with others than ours. */
-function firewalls(serviceFile: string) {
-  const path = `${folderOf(serviceFile)}/ar-exec-firewall.service`;
-  return { kind: 'write', path, text: firewallUnit(), mode: 0o644 } as const;
+function modeOf({ system, manager }: Layout): number {
+  if (system === 'linux') return managers[manager].mode;
+  return system === 'darwin' ? 0o644 : 0o755;
+}
+
+function besideService({ system, manager }: Layout) {
+  return system === 'linux' ? managers[manager].beside : [];
 }
 
 /** path_helper(8) makes it part of everybody's PATH. */
@@ -150,23 +147,20 @@ function loadPf(path: string): RunChange {
 }
 
 /** So that it is started with the machine. */
-function enable({ system }: Layout): Change[] {
+function enable({ system, manager }: Layout): readonly Change[] {
   switch (system) {
     case 'linux':
-      return [
-        run('systemctl daemon-reload', { only: 'changed' }),
-        run('systemctl enable ar-exec.service'),
-      ];
+      return managers[manager].enable;
     case 'freebsd':
-      return [run('sysrc ar_exec_enable=YES')];
+      return [runs('sysrc ar_exec_enable=YES')];
     case 'dragonfly':
       return [rcConf('ar_exec_enable="YES"')];
     case 'netbsd':
       return [rcConf('ar_exec=YES')];
     case 'openbsd':
-      return [run('rcctl enable ar_exec')];
+      return [runs('rcctl enable ar_exec')];
     case 'darwin':
-      return [run(`launchctl enable system/${launchdLabel}`)];
+      return [runs(`launchctl enable system/${launchdLabel}`)];
   }
 }
 
@@ -175,43 +169,43 @@ function rcConf(line?: string): LinesChange {
   return { kind: 'lines', path: '/etc/rc.conf', lines, where: 'end' };
 }
 
-function starting({ system, serviceFile }: Layout): RunChange[] {
+function starting({ system, manager, serviceFile }: Layout): readonly Change[] {
   const only = 'changed';
   switch (system) {
     case 'linux':
-      return [run('systemctl restart ar-exec.service', { only })];
+      return managers[manager].start;
     case 'freebsd':
     case 'dragonfly':
     case 'netbsd':
-      return [run(`${serviceFile} restart`, { only })];
+      return [runs(`${serviceFile} restart`, { only })];
     case 'openbsd':
-      return [run('rcctl restart ar_exec', { only })];
+      return [runs('rcctl restart ar_exec', { only })];
     case 'darwin':
       return [
-        run(`launchctl bootout system/${launchdLabel}`, { only, mayFail: true }),
-        run(`launchctl bootstrap system ${serviceFile}`, { only }),
+        runs(`launchctl bootout system/${launchdLabel}`, { only, mayFail: true }),
+        runs(`launchctl bootstrap system ${serviceFile}`, { only }),
       ];
   }
 }
 
 /** What says no has not run, or was never enabled. */
-function disable({ system, serviceFile }: Layout): Change[] {
+function disable({ system, manager, serviceFile }: Layout): readonly Change[] {
   const mayFail = true;
   switch (system) {
     case 'linux':
-      return [run('systemctl disable --now ar-exec.service', { mayFail })];
+      return managers[manager].disable;
     case 'freebsd':
       return [
-        run(`${serviceFile} onestop`, { mayFail }),
-        run('sysrc -x ar_exec_enable', { mayFail }),
+        runs(`${serviceFile} onestop`, { mayFail }),
+        runs('sysrc -x ar_exec_enable', { mayFail }),
       ];
     case 'dragonfly':
     case 'netbsd':
-      return [run(`${serviceFile} onestop`, { mayFail }), rcConf()];
+      return [runs(`${serviceFile} onestop`, { mayFail }), rcConf()];
     case 'openbsd':
-      return [run('rcctl stop ar_exec', { mayFail }), run('rcctl disable ar_exec', { mayFail })];
+      return [runs('rcctl stop ar_exec', { mayFail }), runs('rcctl disable ar_exec', { mayFail })];
     case 'darwin':
-      return [run(`launchctl bootout system/${launchdLabel}`, { mayFail })];
+      return [runs(`launchctl bootout system/${launchdLabel}`, { mayFail })];
   }
 }
 

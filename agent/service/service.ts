@@ -10,7 +10,8 @@ import { ArError } from '../errors.ts';
 import { loadHere } from '../settle/load-here.ts';
 import { carryOut, type Done } from './carry-out.ts';
 import type { Change } from './change.ts';
-import { type Layout, layoutOf, usualNode } from './layout.ts';
+import { type Layout, layoutOf, type Manager, usualNode } from './layout.ts';
+import { managerOf } from './linux.ts';
 import { type PfLine, planInstall, planRemove } from './plan.ts';
 import { checkTrusted, findLogs, findPf } from './situation.ts';
 
@@ -21,6 +22,8 @@ export interface ServiceWish extends ProgramWish {
   /** What runs it, if it is JavaScript; absent: what runs now. */
   readonly node?: string | undefined;
   readonly config?: string | undefined;
+  /** What starts services on this Linux; absent: it is looked for. */
+  readonly manager?: Manager | undefined;
   readonly start: boolean;
   /** Asks whether pf.conf is to be changed. */
   pf(line: PfLine): Promise<boolean>;
@@ -76,9 +79,21 @@ export async function remove(wish: ServiceWish): Promise<Planned> {
 
 const elsewhere = 'No command is run: that is for the machine that it is for.';
 
-function layout({ system, root }: ServiceWish, node?: string): Layout {
-  const paths = defaultPaths(system, (path) => existsSync(`${root === '/' ? '' : root}${path}`));
-  return layoutOf(system, paths, node);
+function layout(wish: ServiceWish, node?: string): Layout {
+  const { system, root } = wish;
+  const exists = (path: string) => existsSync(`${root === '/' ? '' : root}${path}`);
+  const manager = system === 'linux' ? (wish.manager ?? foundManager(root, exists)) : undefined;
+  return layoutOf(system, defaultPaths(system, exists), node, manager);
+}
+
+function foundManager(root: string, exists: (path: string) => boolean): Manager {
+  const found = managerOf(exists) ?? (root === '/' ? undefined : 'systemd');
+  if (found !== undefined) return found;
+  throw new ArError(
+    'service-failed',
+    'nothing was found that starts services here: no systemd, no OpenRC, no init of System V',
+    'Have whatever starts programs on this machine run "ar-exec run" and start it again when it ends, or name one with --init.',
+  );
 }
 
 /** The single executable, the bundle, or what was named. Sources are no program. */

@@ -4,7 +4,8 @@ import type { Runner } from '../../platform/step.ts';
 import type { Unix } from '../../platform/system.ts';
 import { defaultPaths } from '../config/default-paths.ts';
 import { launchdLabel } from './files.ts';
-import { layoutOf } from './layout.ts';
+import { type Layout, layoutOf } from './layout.ts';
+import { managerOf, managers } from './linux.ts';
 
 export interface ServiceState {
   readonly installed: boolean;
@@ -16,18 +17,18 @@ export async function stateOnUnix(
   run: Runner,
   exists: (path: string) => boolean = existsSync,
 ): Promise<ServiceState> {
-  const { serviceFile } = layoutOf(system, defaultPaths(system, exists));
-  if (!exists(serviceFile)) return { installed: false, running: false };
-  const [tool = '', ...args] = asking(system, serviceFile);
+  const layout = layoutOf(system, defaultPaths(system, exists), undefined, managerOf(exists));
+  if (!exists(layout.serviceFile)) return { installed: false, running: false };
+  const [tool = '', ...args] = asking(layout);
   const { failure } = await run({ kind: 'command', tool, args });
   return { installed: true, running: failure === undefined };
 }
 
 /** Each ends with 0 if it runs, and with something else if not. */
-function asking(system: Unix, serviceFile: string): readonly string[] {
+function asking({ system, manager, serviceFile }: Layout): readonly string[] {
   switch (system) {
     case 'linux':
-      return ['systemctl', 'is-active', 'ar-exec.service'];
+      return managers[manager].asking;
     case 'openbsd':
       return ['rcctl', 'check', 'ar_exec'];
     case 'darwin':

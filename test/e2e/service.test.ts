@@ -210,6 +210,25 @@ test('--dry-run prints what would be done, and does nothing', async () => {
   expect(await files()).toEqual([]);
 });
 
+test('an init that is named is the one that is told', async () => {
+  const { stdout } = await cli('install', '--system', 'linux', '--init', 'openrc', '--dry-run');
+  expect(stdout).toContain('# the file /etc/init.d/ar-exec, mode 755:\n| #!/sbin/openrc-run');
+  expect(stdout).toMatch(/^rc-update add ar-exec default$/m);
+});
+
+/** A namespace has what this machine has, and shows nothing of what runs. */
+test('where nothing starts services, it is said so, and nothing is done', async () => {
+  const hidden = ['/run', '/lib/systemd', '/usr/lib/systemd', '/sbin/openrc-run', '/etc/inittab'];
+  const hide = hidden.map((path) => `[ ! -d ${path} ] || mount -t tmpfs none ${path}`).join('; ');
+  const words = ['--mount', 'sh', '-c', `${hide}; exec "$0" "$@"`, process.execPath, bundle];
+  const { exitCode, stderr } = await execa('unshare', [...words, 'service', 'install'], {
+    reject: false,
+  });
+  expect(exitCode).toBe(6);
+  expect(stderr).toContain('nothing was found that starts services here');
+  expect(stderr).toContain('--init');
+});
+
 test("another system's files are not put on this machine", async () => {
   const words = [bundle, 'service', 'install', '--system', 'openbsd'];
   const { exitCode, stderr } = await execa(process.execPath, words, { reject: false });

@@ -5,8 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { defaultPaths } from '../../agent/config/default-paths.ts';
 import { changeText } from '../../agent/service/change.ts';
 import { commandText, logrotateText, serviceText } from '../../agent/service/files.ts';
-import { layoutOf, usualNode } from '../../agent/service/layout.ts';
+import { layoutOf, type Manager, usualNode } from '../../agent/service/layout.ts';
 import { withLines } from '../../agent/service/lines.ts';
+import { managerOf } from '../../agent/service/linux.ts';
 import { planInstall, planRemove } from '../../agent/service/plan.ts';
 import { command, serviceFiles } from '../../build/service-files.ts';
 import { type Unix, unixSystems } from '../../platform/system.ts';
@@ -146,6 +147,24 @@ describe('lines of ours in a file', () => {
   });
 });
 
+describe('what starts services on a Linux', () => {
+  const installed = '/lib/systemd/systemd';
+  test.each<[string, Manager | undefined, string[]]>([
+    ['systemd', 'systemd', ['/run/systemd/system', '/run/initctl', '/usr/sbin/update-rc.d']],
+    ['OpenRC, with systemd lying about', 'openrc', ['/run/openrc/softlevel', installed]],
+    ['init of Devuan', 'sysv', ['/run/initctl', '/usr/sbin/update-rc.d', installed]],
+    ['init of RHEL 6', 'chkconfig', ['/dev/initctl', '/sbin/chkconfig', '/etc/inittab']],
+    ['init of Slackware', undefined, ['/run/initctl', '/etc/inittab']],
+    ['a folder with Debian in it', 'systemd', [installed, '/usr/sbin/update-rc.d']],
+    ['a folder with RHEL 7 in it', 'systemd', [installed, '/etc/inittab', '/sbin/chkconfig']],
+    ['a folder with Alpine in it', 'openrc', ['/sbin/openrc-run', '/etc/inittab']],
+    ['a folder with Devuan in it', 'sysv', ['/etc/inittab', '/usr/sbin/update-rc.d']],
+    ['a container without any', undefined, ['/usr/sbin/update-rc.d']],
+  ])('%s', (_, manager, files) => {
+    expect(managerOf((path) => files.includes(path))).toBe(manager);
+  });
+});
+
 describe('what is planned', () => {
   const wish = (system: Unix) => ({
     layout: layout(system),
@@ -164,6 +183,7 @@ describe('what is planned', () => {
         'systemctl daemon-reload',
         'systemctl enable ar-exec.service',
         'systemctl restart ar-exec.service',
+        'systemctl start ar-exec.service',
       ],
       ['systemctl disable --now ar-exec.service', 'systemctl daemon-reload'],
     ],
@@ -193,6 +213,35 @@ describe('what is planned', () => {
     const plain = (lines: string[]) => lines.map((line) => line.replace(/ {2}#.*/, ''));
     expect(plain(texts(planInstall(rest)))).toEqual(starting);
     expect(plain(texts(planRemove({ layout: rest.layout })))).toEqual(ending);
+  });
+
+  test.each<[Manager, string[], string[]]>([
+    [
+      'openrc',
+      ['rc-update add ar-exec default', 'rc-service ar-exec restart', 'rc-service ar-exec start'],
+      ['rc-service ar-exec stop', 'rc-update del ar-exec default'],
+    ],
+    [
+      'sysv',
+      ['update-rc.d ar-exec defaults', '/etc/init.d/ar-exec restart', '/etc/init.d/ar-exec start'],
+      ['/etc/init.d/ar-exec stop', 'update-rc.d ar-exec remove'],
+    ],
+    [
+      'chkconfig',
+      ['chkconfig --add ar-exec', '/etc/init.d/ar-exec restart', '/etc/init.d/ar-exec start'],
+      ['/etc/init.d/ar-exec stop', 'chkconfig --del ar-exec'],
+    ],
+  ])('%s is told to start and to stop it', (manager, starting, ending) => {
+    const paths = defaultPaths('linux', () => false);
+    const ofInit = layoutOf('linux', paths, undefined, manager);
+    const { pf, ...rest } = { ...wish('linux'), layout: ofInit };
+    const plain = (lines: string[]) => lines.map((line) => line.replace(/ {2}#.*/, ''));
+    const made = planInstall(rest);
+    expect(plain(texts(made))).toEqual(starting);
+    expect(plain(texts(planRemove(rest)))).toEqual(ending);
+    expect(made).toContainEqual(
+      expect.objectContaining({ kind: 'write', path: '/etc/init.d/ar-exec', mode: 0o755 }),
+    );
   });
 
   test.each(names)('%s: what is installed and nobody else has is removed', (system) => {
