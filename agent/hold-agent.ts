@@ -1,6 +1,6 @@
 import { currentSystem } from './config/default-paths.ts';
 import { pipeName } from './intake/pipe.ts';
-import type { HeldPipe } from './system/windows/pipe.ts';
+import { type HeldPipe, holdPipe } from './system/windows/pipe.ts';
 
 /**
  * Looks who listens at the agent's path, before a word is said there. Only Windows lets everybody listen
@@ -8,7 +8,5 @@ import type { HeldPipe } from './system/windows/pipe.ts';
  */
 export async function holdAgent(path: string): Promise<HeldPipe> {
   const name = currentSystem() === 'win32' ? pipeName(path) : undefined;
-  if (name === undefined) return { release: () => {} };
-  const { holdPipe } = await import('./system/windows/pipe.ts');
-  return holdPipe(name);
+  return name === undefined ? { release: () => {} } : holdPipe(name);
 }

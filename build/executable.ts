@@ -33,6 +33,9 @@ const inputs = [
   'tsconfig.json',
 ];
 
+/** The files of the entry that import something dynamically: that is the rest. */
+const importers = ['agent/main.ts', 'agent/called/call.ts'];
+
 /** How the entry of the executable comes by all that is not in it. */
 const restLoader = `
   const { getAsset } = require('node:sea');
@@ -194,9 +197,15 @@ async function bundleScripts(folder: string): Promise<void> {
       {
         name: 'rest',
         setup: ({ onResolve, onLoad }) => {
-          onResolve({ filter: /^\./ }, ({ kind }) =>
-            kind === 'dynamic-import' ? { path: 'rest', namespace: 'rest' } : undefined,
-          );
+          onResolve({ filter: /^\./ }, ({ kind, importer, path }) => {
+            if (kind !== 'dynamic-import') return undefined;
+            if (importers.some((file) => importer === join(root, file))) {
+              return { path: 'rest', namespace: 'rest' };
+            }
+            return {
+              errors: [{ text: `${path} would not be in the rest: ${importers.join(', ')}` }],
+            };
+          });
           onLoad({ filter: /./, namespace: 'rest' }, () => ({ contents: restLoader }));
         },
       },
@@ -207,7 +216,7 @@ async function bundleScripts(folder: string): Promise<void> {
 /** All that the entry imports dynamically, as one module. */
 function reexported(): string {
   const imported = /\bimport\('([^']+)'\)/g;
-  const files = ['agent/main.ts', 'agent/called/call.ts'].flatMap((file) => {
+  const files = importers.flatMap((file) => {
     const text = readFileSync(join(root, file), 'utf8');
     return [...text.matchAll(imported)].map(([, name = '']) =>
       posix.join(posix.dirname(file), name),

@@ -1,5 +1,5 @@
 /** The executable for Windows at its work: it is asked over its pipe, and its tools are simulated. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readSlots } from '../../platform/windows/netsh-slots.ts';
@@ -10,7 +10,7 @@ import { createQuickWindows } from '../sim/windows.ts';
 import { registryOf, rulesKey } from '../sim/windows-registry.ts';
 import { splitCommandLine } from './command-line.ts';
 import { arExec, newWineMachine, type Running, system32, type WineMachine } from './machine.ts';
-import type { Call } from './recorder.ts';
+import type { Call, Reply } from './recorder.ts';
 
 const tools = ['net', 'netsh', 'reg', 'sc', 'route'];
 const netsh = 'C:\\windows\\system32\\netsh.exe';
@@ -26,6 +26,8 @@ requires(
   let agent: Running;
   /** The status that netsh ends with when it is to change something, if it is to do nothing else. */
   let broken: number | undefined;
+  /** The command lines of netsh that never end. */
+  let hanging: RegExp | undefined;
 
   /** Resolves when it says that it is ready, or has ended. */
   const start = async (...words: string[]): Promise<Running> => {
@@ -88,6 +90,7 @@ requires(
       if (tool === 'netsh' && / rule /.test(commandLine) && broken !== undefined) {
         return { exitCode: broken };
       }
+      if (hanging?.test(commandLine) === true) return new Promise<Reply>(() => {});
       const answer = simulated.call([tool, ...splitCommandLine(commandLine).slice(1)], stdin);
       if (tool === 'net') await tellAccounts();
       return answer;
@@ -177,6 +180,18 @@ requires(
     expect(other.stderr).toContain('journal-locked');
   });
 
+  it('keeps no journal in a folder that others can write to', async () => {
+    const open = join(machine.drive, 'open');
+    await mkdir(open);
+    await chmod(open, 0o777);
+    const refused = await start('--state', 'C:\\open', '--socket', '\\\\.\\pipe\\other');
+    const { exitCode, stderr } = await refused.ended;
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 7,
+      stderr: expect.stringMatching(/can be changed by S-1-1-0 .*\[state-unusable\]/),
+    });
+  });
+
   it.each([
     ['belongs to somebody else', 'O:WDD:(A;;FA;;;WD)', 'belongs to S-1-1-0'],
     ['others may listen on, too', 'O:BAD:(A;;FA;;;SY)(A;;FA;;;WD)', 'can be changed by S-1-1-0'],
@@ -191,13 +206,32 @@ requires(
     await squatter.kill();
   });
 
-  it('killed and started again, it holds what it held, without a change', async () => {
-    await agent.kill();
+  it('killed in the middle of its work and started again, it holds what it held and goes on', async () => {
     const before = calls.length;
+    hanging = / dir=out /;
+    const asking = machine.run(arExec, [
+      'add',
+      'firewall-drop',
+      '--srcip',
+      '203.0.113.9',
+      '--json',
+    ]);
+    await until(() => changes(before).some((line) => line.includes(' dir=out ')));
+    await agent.kill();
+    hanging = undefined;
+    expect(JSON.parse((await asking).stdout)).toMatchObject({ code: 'agent-unreachable' });
+    expect(changes(before).map((line) => line.replace(/^.* firewall /, ''))).toEqual([
+      'set rule name=ar-exec-0001 dir=in new remoteip=203.0.113.7,203.0.113.9',
+      'set rule name=ar-exec-0001 dir=out new remoteip=203.0.113.7,203.0.113.9',
+    ]);
+    expect(blocked()).toBe('203.0.113.7');
     agent = await start();
-    expect(changes(before)).toEqual([]);
+    expect(blocked()).toBe('203.0.113.7 203.0.113.9');
     const { actions } = await ask('list');
-    expect(actions).toMatchObject([{ target: '203.0.113.7', state: 'active' }]);
+    expect(actions).toMatchObject([
+      { target: '203.0.113.9', state: 'active' },
+      { target: '203.0.113.7', state: 'active' },
+    ]);
   });
 
   it('mends what was taken away while it was dead, and takes back what is due', async () => {
@@ -206,10 +240,10 @@ requires(
     simulated.call(['netsh', 'advfirewall', 'reset']);
     const before = calls.length;
     agent = await start();
-    await until(async () => (await ask('list')).actions.length === 1);
+    await until(async () => (await ask('list')).actions.length === 2);
     const made = changes(before).join('\n');
     expect(made).toContain('203.0.113.7');
-    expect(blocked()).toBe('203.0.113.7');
+    expect(blocked()).toBe('203.0.113.7 203.0.113.9');
   });
 
   it('writes its logs, in folders with any letters and of any length', async () => {

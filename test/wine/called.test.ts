@@ -6,6 +6,8 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { requires } from '../requirements.ts';
+import { answerAs, createQuickWindows } from '../sim/windows.ts';
+import { windowsAccounts } from '../sim/windows-accounts.ts';
 import { arExec, newWineMachine, system32, type WineMachine } from './machine.ts';
 import type { Call } from './recorder.ts';
 
@@ -31,11 +33,19 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
     bin = join(machine.drive, home, 'active-response', 'bin');
     await mkdir(bin, { recursive: true });
     const built = join(machine.drive, 'ar-exec', 'ar-exec.exe');
-    for (const name of ['netsh.exe', 'block-ip.exe', 'Route-Null.EXE', 'nonsense.exe']) {
+    for (const name of [
+      ...['netsh.exe', 'block-ip.exe', 'Route-Null.EXE', 'restart-wazuh.exe'],
+      'nonsense.exe',
+    ]) {
       await copyFile(built, join(bin, name));
     }
-    const tools = ['netsh', 'route'].map((name) => `${system32}/${name}.exe`);
-    ({ calls } = await machine.record(tools, () => ({ exitCode: 1 })));
+    const tools = ['net', 'netsh', 'reg', 'route', 'sc'].map((name) => `${system32}/${name}.exe`);
+    const [firewall, others] = [createQuickWindows(), windowsAccounts()];
+    others.services['WazuhSvc'] = 4;
+    ({ calls } = await machine.record(tools, (call) => {
+      const isOfFirewall = call.tool !== 'net' && !call.commandLine.includes('WazuhSvc');
+      return answerAs(isOfFirewall ? firewall : others)(call);
+    }));
   });
   afterAll(() => machine?.close());
   const log = () => join(machine.drive, home, 'active-response', 'active-responses.log');
@@ -80,6 +90,36 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
         '',
       ].join('\r\n'),
     );
+  });
+
+  it('without an agent does the work itself, and takes it back', async () => {
+    const message = (command: string) => four(command, { srcip: '203.0.113.7' }, 'netsh.exe');
+    const before = calls.length;
+    const added = await converse('netsh.exe', [message('add'), message('continue')]);
+    const deleted = await converse('netsh.exe', [message('delete')]);
+    expect([added.status, deleted.status], await logged()).toEqual([0, 0]);
+    const rules = calls.slice(before).filter(({ commandLine }) => / rule /.test(commandLine));
+    expect(rules.map(({ commandLine }) => commandLine.replace(/^.* firewall /, ''))).toEqual([
+      expect.stringMatching(/^add rule name=ar-exec-0001 .* dir=in remoteip=203\.0\.113\.7 /),
+      expect.stringMatching(/^add rule name=ar-exec-0001 .* dir=out remoteip=203\.0\.113\.7 /),
+      'delete rule name=ar-exec-0001',
+    ]);
+    expect(await logged()).toMatch(/netsh\.exe: Ended\r\n$/);
+  });
+
+  it('as restart-wazuh.exe has the service of the manager’s agent restarted', async () => {
+    const before = calls.length;
+    const { status, keys } = await converse('restart-wazuh.exe', [
+      four('add', {}, 'restart-wazuh.exe'),
+    ]);
+    expect({ status, keys }, await logged()).toEqual({ status: 0, keys: '' });
+    const lines = calls
+      .slice(before)
+      .flatMap(({ tool, commandLine }) => (tool === 'net' ? commandLine.replace(/^\S* /, '') : []));
+    expect(lines.filter((line) => !line.includes('/?'))).toEqual([
+      'stop WazuhSvc /y',
+      'start WazuhSvc',
+    ]);
   });
 
   it('refuses what upstream refuses, with its words and its status', async () => {

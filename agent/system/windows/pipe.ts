@@ -2,7 +2,6 @@
  * Whose a pipe is. Every account may make one of any name that is free, and so pass for the agent where
  * none runs.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import { withFfi } from '../ffi.ts';
 import { readAccessOf, systemSid, whyUntrusted } from './acl.ts';
 import {
@@ -60,7 +59,7 @@ export async function holdPipe(name: string): Promise<HeldPipe> {
       return { code: 'ENOENT' };
     }
     if (performance.now() > until) return { code: 'EBUSY' };
-    await pause(busyMs);
+    await new Promise((resolve) => setTimeout(resolve, busyMs));
   }
 }
 
