@@ -1,6 +1,6 @@
 /** Nobody can cut the machine off: neither by forged alerts, nor by any of the ways to ask. */
 import { once } from 'node:events';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
@@ -197,8 +197,24 @@ requires(
       await Promise.all([serveNames(1), serveNames(2)]);
       await replace('resolv.conf', 'nameserver 127.0.0.51\n');
       await replace('nsswitch.conf', 'hosts: files dns\n');
-      const own = `mount --bind ${etc} /etc && exec "$@"`;
-      const before = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', own, 'own-etc'];
+      await mkdir(join(home.folder, 'marks'));
+      await mkdir(join(home.folder, 'responses'), { mode: 0o755 });
+      const script = `#!/bin/sh\ncd ${home.folder}/marks && case $1 in
+        add) : > "$3" ;;
+        delete) rm "$3" ;;
+      esac\n`;
+      await writeFile(join(home.folder, 'responses', 'own.sh'), script, { mode: 0o755 });
+      const ownEtc = `mount --bind ${etc} /etc && exec "$@"`;
+      const before = [
+        'unshare',
+        '--mount',
+        '--propagation',
+        'private',
+        'sh',
+        '-c',
+        ownEtc,
+        'own-etc',
+      ];
       home = { ...home, before };
       await writeFile(
         join(manager, 'etc/ossec.conf'),
@@ -207,6 +223,10 @@ requires(
       const running = await start();
       const names = ['198.51.100.2', '198.51.100.3', '198.51.100.53', '198.51.100.54'];
       for (const srcip of names) expect(await running.ask(add(srcip))).toMatchObject({ ok: true });
+      const own = { ...add('198.51.100.53', { timeoutSeconds: 600 }), response: 'own.sh' };
+      expect(await running.ask(own)).toMatchObject({ ok: true });
+      const marks = () => readdir(join(home.folder, 'marks'));
+      expect(await marks()).toEqual(['198.51.100.53']);
       const isManager = {
         code: 'target-protected',
         message: expect.stringContaining('the manager'),
@@ -216,6 +236,8 @@ requires(
       // Another network: other resolvers, which know the manager by another address.
       await replace('resolv.conf', 'nameserver 127.0.0.52\nnameserver 198.51.100.53\n');
       await expect.poll(held, wait).toEqual(['198.51.100.3', '198.51.100.54']);
+      // A script is run to take back what it did about one.
+      await expect.poll(marks, wait).toEqual([]);
       expect(await running.ask(add('198.51.100.53'))).toMatchObject({ code: 'target-protected' });
       expect(await running.ask(add('198.51.100.2'))).toMatchObject(isManager);
       expect(await running.ask(add('198.51.100.1'))).toMatchObject({ ok: true });
@@ -234,7 +256,7 @@ requires(
         .toEqual([
           '198.51.100.2 is the manager',
           '198.51.100.3 is the manager',
-          '198.51.100.53 is a resolver of this machine',
+          ...Array(2).fill('198.51.100.53 is a resolver of this machine'),
         ]);
       await running.end();
     } finally {

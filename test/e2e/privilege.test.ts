@@ -26,6 +26,7 @@ requires(
   'namespaces',
   'ip',
   'nft',
+  'strace',
 )('privilege', () => {
   let hosts: Hosts;
   let home: Home;
@@ -45,6 +46,7 @@ requires(
     await home.remove();
   });
 
+  const trace = () => join(home.folder, 'trace');
   const results = () => join(dirname(home.managerLog), 'ar-exec-results.json');
 
   test('whoever is in the group may ask, and nobody else', async () => {
@@ -64,7 +66,11 @@ requires(
   });
 
   test('whatever the umask is, nothing can be written by others, and the journal read by nobody', async () => {
-    const careless = { ...home, before: ['sh', '-c', 'umask 0; exec "$@"', 'sh'] };
+    // The tracer is not in between: it is the agent that is a child of ours.
+    const calls = 'trace=umask,open,openat,creat,mkdir,mkdirat,mknod,mknodat,bind';
+    const traced = ['strace', '-D', '-f', '--seccomp-bpf', '-o', trace(), '-e', calls];
+    const careless = { ...home, before: ['sh', '-c', 'umask 0; exec "$@"', 'sh', ...traced] };
+    await writeFile(trace(), '', { mode: 0o600 });
     agent = await startAgent(careless);
     for (const response of ['firewall-drop', 'host-deny', 'ip-customblock']) {
       expect(await agent.ask({ ...block, response })).toMatchObject({ ok: true });
@@ -83,6 +89,19 @@ requires(
     expect(journal.filter(([, mode]) => (mode & 0o077) !== 0)).toEqual([]);
     expect(modes.get('ar-exec.sock')).toBe(0o600);
     expect((modes.get('logs/active-responses.log') ?? 0) & 0o007).toBe(0);
+
+    // Nothing had another mode for a moment: the umask comes before whatever is made, and is never wider.
+    const lines = (await readFile(trace(), 'utf8')).split('\n');
+    const makes = (line: string): boolean =>
+      line.includes(home.folder) && /O_CREAT|creat\(|mkdir|mknod|bind\(/.test(line);
+    const umasks = lines.flatMap((line, index) => (/ umask\(/.test(line) ? [index] : []));
+    expect(lines.filter(makes).length).toBeGreaterThan(5);
+    expect(lines.filter((line) => makes(line) && line.includes('bind('))).toHaveLength(1);
+    const [first = Number.POSITIVE_INFINITY] = umasks;
+    expect(lines[first]).toMatch(/umask\(0?77\)/);
+    expect(lines.findIndex(makes)).toBeGreaterThan(first);
+    const opened = lines.filter((line) => /umask\(/.test(line) && !/umask\(0?[17]?77\)/.test(line));
+    expect(opened).toEqual([]);
   });
 
   test('what no response needs is given up, for scripts too', async () => {
