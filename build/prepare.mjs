@@ -2,6 +2,7 @@
  * Gets a machine ready for the npm scripts:
  *
  *   node build/prepare.mjs npm [kernel | kernel-or-skip] [wine | wine-or-skip] [life | life-or-skip]
+ *                         [arm64]
  *
  * - `npm`: node_modules is what package-lock.json says; it brings the right Node along.
  * - `kernel`: the system tools that the demo, the benchmark and the kernel tests call are here.
@@ -10,6 +11,7 @@
  *   so there it is the same as `kernel`.
  * - `wine`, `wine-or-skip`: the same for Wine, which the tests of Windows run under (prepare-wine.mjs).
  * - `life`, `life-or-skip`: the same for what the tests of an installation need (prepare-life.mjs).
+ * - `arm64`: what starts the executable for arm64 on another machine (prepare-arm64.mjs).
  *
  * A script of package.json that goes on with `node` does so in an `npm run` of its own (`…:ready`): a
  * shell remembers where it found a command, so the one that started this file with an older `node`
@@ -32,6 +34,7 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prepareArm64 } from './prepare-arm64.mjs';
 import { prepareLife } from './prepare-life.mjs';
 import { prepareWine } from './prepare-wine.mjs';
 
@@ -139,6 +142,7 @@ const jobs = {
   'wine-or-skip': () => orStop(inCi, prepareWine(say)),
   life: () => orStop(true, prepareLife(say)),
   'life-or-skip': () => orStop(inCi, prepareLife(say)),
+  arm64: () => orStop(true, prepareArm64(say)),
 };
 
 for (const name of process.argv.slice(2)) {

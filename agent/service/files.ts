@@ -1,5 +1,5 @@
 /** What stands in the files of an installation. The same text is in scripts/, for who makes packages. */
-import { type Layout, type Program, startOf } from './layout.ts';
+import { type Layout, nodesOwn, type Program, startOf } from './layout.ts';
 import { managers } from './linux.ts';
 import { freebsdScript, netbsdScript, openbsdScript } from './rc-scripts.ts';
 
@@ -26,7 +26,7 @@ export function serviceText(layout: Layout): string {
 export function commandText({ node, file }: Extract<Program, { kind: 'module' }>): string {
   return `#!/bin/sh
 # The name that this was called by says what is asked for, as with the executable.
-unset NODE_OPTIONS NODE_PATH
+unset ${nodesOwn}
 AR_EXEC_CALLED="$0"
 export AR_EXEC_CALLED
 exec ${quoted(node)} ${quoted(file)} "$@"

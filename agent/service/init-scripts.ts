@@ -1,5 +1,5 @@
 /** Scripts for Linux without systemd: OpenRC (Alpine, Gentoo), and System V (Devuan, antiX). */
-import { type Layout, startOf } from './layout.ts';
+import { type Layout, nodesOwn, startOf } from './layout.ts';
 
 /** openrc-run(8). supervise-daemon(8) starts the agent again when it dies, as often as it has to. */
 export function openrcScript({ program, runFolder, stateFolder }: Layout): string {
@@ -28,7 +28,7 @@ depend() {
 }
 
 start_pre() {
-	unset NODE_OPTIONS NODE_PATH
+	unset ${nodesOwn}
 	checkpath --directory --mode 0755 ${runFolder}
 	checkpath --directory --mode 0700 ${stateFolder}
 }
@@ -72,7 +72,7 @@ AR_EXEC_OPTIONS=
 
 # shellcheck disable=SC1091
 [ ! -r /etc/default/ar-exec ] || . /etc/default/ar-exec
-unset NODE_OPTIONS NODE_PATH
+unset ${nodesOwn}
 
 # The number in a file, if that process runs and is ours: another can have it by now.
 running()

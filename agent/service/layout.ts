@@ -130,6 +130,9 @@ export function layoutOf(
   };
 }
 
+/** What Node, and what is in it, would do at the word of whoever starts it by hand. */
+export const nodesOwn = 'NODE_OPTIONS NODE_PATH NODE_COMPILE_CACHE NODE_V8_COVERAGE OPENSSL_CONF';
+
 /** What starts the program: the command line's first words. */
 export function startOf(program: Program): readonly string[] {
   return program.kind === 'module' ? [program.node, program.file] : [program.file];

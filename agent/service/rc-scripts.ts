@@ -1,5 +1,5 @@
 /** rc.d scripts of FreeBSD and DragonFly BSD, OpenBSD and NetBSD. */
-import { type Layout, startOf } from './layout.ts';
+import { type Layout, nodesOwn, startOf } from './layout.ts';
 
 /**
  * daemon(8) restarts the agent when it dies and hands its log to syslog. rc.subr puts `${name}_flags`
@@ -42,7 +42,7 @@ reload_cmd="ar_exec_reload"
 # Says so at once if Node is too old, or not there.
 ar_exec_before()
 {
-	unset NODE_OPTIONS NODE_PATH
+	unset ${nodesOwn}
 	\${ar_exec_command} --version >/dev/null || return 1
 	install -d -o root -g wheel -m 755 "\${ar_exec_folder}"
 }
@@ -131,7 +131,7 @@ ar_exec_start()
 		echo "\${name} already running? (pid=$(ar_exec_pid))."
 		return 1
 	fi
-	unset NODE_OPTIONS NODE_PATH
+	unset ${nodesOwn}
 	# Says so at once if Node is too old, or not there.
 	\${ar_exec_command% run} --version >/dev/null || return 1
 	install -d -o root -g wheel -m 755 "$ar_exec_folder" || return 1

@@ -1,5 +1,5 @@
 /** Units of systemd. docs/install.md has what `systemd-analyze security` makes of them. */
-import { type Layout, startOf } from './layout.ts';
+import { type Layout, nodesOwn, startOf } from './layout.ts';
 
 /**
  * What loads rules anew when it starts, and can take ours away with it. Docker is not waited for: it
@@ -51,7 +51,7 @@ KillMode=process
 OOMScoreAdjust=-500
 LimitNOFILE=16384
 UMask=0077
-UnsetEnvironment=NODE_OPTIONS NODE_PATH NODE_COMPILE_CACHE NODE_V8_COVERAGE OPENSSL_CONF
+UnsetEnvironment=${nodesOwn}
 RuntimeDirectory=ar-exec
 StateDirectory=ar-exec
 StateDirectoryMode=0700

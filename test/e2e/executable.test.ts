@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { requires } from '../requirements.ts';
 
 const executable = resolve('build/out/ar-exec');
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -110,5 +111,24 @@ describe('the environment has the Node inside do nothing: it may be started as r
     const options = { env: { NODE_DEBUG: 'net' }, extendEnv: false, input: '', reject: false };
     const { stdout, stderr } = await execa(called, [], options as never);
     expect(`${stdout}${stderr}`).not.toMatch(/Say what to do|^NET /);
+  });
+});
+
+/** The one that is looked at before our first line. That it is read cannot be switched off (docs/install.md). */
+requires('strace')('NODE_COMPILE_CACHE', () => {
+  test('is not written to, and what is in it is not taken unseen', async () => {
+    const cache = join(await mkdtemp(join(tmpdir(), 'ar-exec-')), 'cache');
+    const env = { NODE_COMPILE_CACHE: cache };
+    await start(['--version'], env);
+    const [made = ''] = await readdir(cache);
+    expect(await readdir(cache, { recursive: true })).toEqual([made]);
+    // Its name is made of that of the entry, and of what is in it.
+    const { stderr } = await execa('strace', ['-f', '-e', 'openat', executable, '--version'], {
+      env,
+    });
+    const [, name = ''] = new RegExp(`"${join(cache, made)}/(\\w+)"`).exec(stderr) ?? [];
+    expect(name).not.toBe('');
+    await writeFile(join(cache, made, name), 'x'.repeat(10_000));
+    expect((await start(['--version'], env)).stdout).toBe(version);
   });
 });
