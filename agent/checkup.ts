@@ -82,7 +82,7 @@ export async function examineAll(places: Places, elsewhere: Elsewhere = {}): Pro
     ...agentFindings(agent, { version, socket, drivers: states, asRoot: uid === 0, system }),
     ...responseFindings(possible, states, (name) => candidatesOf(loaded, name), distribution),
     ...(await placeFindings(loaded, places, { uid, system, run })),
-    ...scriptFindings(scripts),
+    ...scriptFindings(scripts, system),
     ...composed.settled().probes.flatMap(({ usability }) => usability.findings ?? []),
     ...(await answers(run, questions(composed.settled(), system))),
   ];

@@ -1,5 +1,6 @@
 /** What there is to say about people's own scripts. */
 import type { Finding } from '../../platform/driver.ts';
+import type { System } from '../../platform/system.ts';
 
 /** What a look at a script came to; it is looked at the same way before each run. */
 export interface ScriptState {
@@ -11,7 +12,8 @@ export interface ScriptState {
   readonly why?: string | undefined;
 }
 
-export function scriptFindings(scripts: readonly ScriptState[]): Finding[] {
+export function scriptFindings(scripts: readonly ScriptState[], system?: System): Finding[] {
+  const owner = system === 'win32' ? 'administrators' : 'root';
   return scripts.flatMap(({ name, declared, fit, kind, why = '' }): Finding[] => {
     if (fit) return [];
     if (kind === 'untrusted') {
@@ -21,7 +23,7 @@ export function scriptFindings(scripts: readonly ScriptState[]): Finding[] {
           level: 'warning',
           what: `The script ${name} is not run: ${why}.`,
           why: 'Whoever can change it can do what the agent can.',
-          remedy: 'Let root own it and its folders, and nobody else write to them.',
+          remedy: `Let ${owner} own it and its folders, and nobody else write to them.`,
         },
       ];
     }

@@ -122,6 +122,8 @@ function unfit(name: string, kind: 'absent' | 'untrusted', why: string): ArError
   return new ArError(
     'script-untrusted',
     `${name} is not run: ${why}`,
-    'Let root own it and its folders, and nobody else write to them: chown root FILE; chmod go-w FILE.',
+    currentSystem() === 'win32'
+      ? 'Let administrators own it and its folders, and nobody but them and SYSTEM write to them (icacls).'
+      : 'Let root own it and its folders, and nobody else write to them: chown root FILE; chmod go-w FILE.',
   );
 }

@@ -194,7 +194,10 @@ requires('root', 'wine')("under the names of a manager's executables", () => {
     expect(names.filter((name: string) => name.endsWith('.exe'))).toEqual([]);
     const untrusted = findings.filter(({ id }: { id: string }) => id === 'script-untrusted');
     expect(untrusted).toMatchObject([
-      { what: expect.stringMatching(/ nonsense\.exe .* is ar-exec itself, and no script\.$/) },
+      {
+        what: expect.stringMatching(/ nonsense\.exe .* is ar-exec itself, and no script\.$/),
+        remedy: expect.stringMatching(/^Let administrators own it /),
+      },
     ]);
   });
 

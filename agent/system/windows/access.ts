@@ -15,8 +15,7 @@ const open = {
   share: 0x7,
   existing: 3,
 } as const;
-/** ERROR_INVALID_OWNER: only an administrator can let something belong to administrators. */
-const noOwner = 1307;
+
 const invalid = 0xffff_ffff_ffff_ffffn;
 
 /** SYSTEM, Administrators, and who made it: an agent that is no administrator must reach its own. */
@@ -75,8 +74,11 @@ export function makeClosedFolder(path: string): void {
  */
 export function restrictPipe(path: string): void {
   const { CreateFileW, CloseHandle } = calls();
-  const rights = open.readControl | open.writeList | open.writeOwner;
-  const handle = CreateFileW(wide(path), rights, open.share, 0n, open.existing, 0, 0n);
+  const openWith = (rights: number): Pointer =>
+    CreateFileW(wide(path), rights, open.share, 0n, open.existing, 0, 0n);
+  const list = open.readControl | open.writeList;
+  const full = openWith(list | open.writeOwner);
+  const handle = full === invalid ? openWith(list) : full;
   if (handle === invalid) throw new Error(`${path} cannot be opened to set who may use it`);
   try {
     setList(handle);
@@ -100,7 +102,8 @@ function setList(handle: Pointer): void {
         0n,
       );
     let failure = set(part.owner | part.list);
-    if (failure === noOwner) failure = set(part.list);
+    // Only an administrator can let something belong to administrators.
+    if (failure !== 0) failure = set(part.list);
     if (failure !== 0) throw new NativeFailure('SetSecurityInfo', failure);
   });
 }
