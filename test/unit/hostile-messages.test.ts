@@ -4,6 +4,9 @@ import { readConfig } from '../../agent/config/read.ts';
 import { ArError } from '../../agent/errors.ts';
 import { parseDatagram } from '../../agent/intake/datagram.ts';
 import { noCommands, parseLine } from '../../agent/intake/message.ts';
+import { addedLines } from '../../agent/observe/manager-lines.ts';
+import { lineFor } from '../../agent/script/plan-run.ts';
+import { mannerOf } from '../../agent/script/settings.ts';
 import { knownNames } from '../../agent/settle/known-names.ts';
 
 const refusal = (work: () => unknown): ArError => {
@@ -63,4 +66,19 @@ test.each([
 ])('an error has no more of a message than is needed to find it', (message) => {
   const parsed = parseLine(JSON.stringify(message));
   expect('error' in parsed && parsed.error.message.length).toBeLessThan(600);
+});
+
+test.each([
+  ['{/own.sh', ['add', '-', '203.0.113.7', '1.2', '5', '/var/log/x']],
+  ['{"parameters":{"alert":{"data":{"srcip":"10.77.0.2"}}},"x":"/own.sh', ['add', '-', '-', '"}']],
+])('the arguments of a caller are never taken for a message: %j', (program, words) => {
+  const parsed = parseLine(JSON.stringify({ command: 'call', program, words }));
+  if ('error' in parsed || parsed.ask.kind !== 'act') throw new Error('it is not a request');
+  const { origin, facts, managerLine = '' } = parsed.ask.request;
+  const settings = { name: 'own.sh', folder: '/r', file: 'own.sh', log: 'yes' } as const;
+  const script = { ...settings, dialect: 'json', stateful: 'yes', extraArgs: [] } as const;
+  const subject = { id: 1, createdAt: 0, deadlineAt: 1, origin, facts, managerLine };
+  const line = lineFor(script, mannerOf('json', origin.dialect), subject, 'add') ?? '';
+  expect(JSON.parse(line).parameters.alert.data.srcip).not.toBe('10.77.0.2');
+  expect(addedLines(managerLine, { key: 'k' }, new Date(0))).not.toContain('Starting');
 });

@@ -44,8 +44,13 @@ export function fromExecd(
     verb,
     response: name,
     timeoutSeconds: commands.longest(name),
-    managerLine: [path, verb, ...words].join(' '),
+    managerLine: [asWord(path), verb, ...words].join(' '),
   };
+}
+
+/** A line that begins with `{` is taken for JSON by whoever reads it later; the path is the same. */
+function asWord(path: string): string {
+  return path.startsWith('{') ? `./${path}` : path;
 }
 
 /** `lenient`: words may be missing, as upstream has it for custom commands. */

@@ -200,9 +200,11 @@ function scriptNamed(name: string): ResponseDefinition | undefined {
 }
 
 /** A script gets one line, and no word that a tool could take for an option. */
-function checkScript({ origin, facts, managerLine, srcip }: Request, target: Target): void {
+function checkScript(request: Request, target: Target): void {
+  const { origin, facts, managerLine, srcip, verb, forceProtected } = request;
   const address = srcip === undefined ? undefined : parseTarget(srcip);
-  if (address !== undefined && target.kind === 'named') {
+  const free = verb === 'delete' || forceProtected === true;
+  if (address !== undefined && target.kind === 'named' && !free) {
     claim(
       !neverBlocked.check(address.address, address.family === 4 ? 'ipv4' : 'ipv6'),
       'protected',
