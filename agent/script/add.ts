@@ -9,7 +9,7 @@ import { pauseMs } from '../engine/backoff.ts';
 import { ArError } from '../errors.ts';
 import type { ScriptEnd } from '../system/run-script.ts';
 import type { Action, Order, Outcome } from '../words.ts';
-import { type Bench, lockName, takePlace } from './bench.ts';
+import { type Bench, lockName, noteLeader, takePlace } from './bench.ts';
 import { keysIn, keyText, ownText, provisional } from './keys.ts';
 import { lineFor, planRun } from './plan-run.ts';
 import { mannerOf } from './settings.ts';
@@ -130,6 +130,7 @@ async function run(bench: Bench, begun: Action, onNamed: () => void): Promise<Ou
       deadlineMs,
     });
     const end = await bench.run(step, {
+      started: (pid) => noteRunning(bench, state, pid),
       keysIn,
       answer: async (keys) => {
         const command = stateful ? await name(bench, state, keys) : nameOnce(state, keys);
@@ -144,6 +145,12 @@ async function run(bench: Bench, begun: Action, onNamed: () => void): Promise<Ou
   } finally {
     state.unlock?.();
   }
+}
+
+/** Whoever is in its session when the next agent starts is what is left of it. */
+function noteRunning(bench: Bench, state: Run, pid: number): void {
+  state.memory = { ...state.memory, leader: String(pid) };
+  noteLeader(bench, { ...state.action, memory: state.memory });
 }
 
 /** What a run without an end of its own turned out to be about, for the history. */

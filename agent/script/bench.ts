@@ -1,5 +1,6 @@
 import type { Desk, DeskStages } from '../desk/desk.ts';
 import { ArError } from '../errors.ts';
+import type { ScriptRun } from '../system/leftovers.ts';
 import type { ScriptRunner } from '../system/run-script.ts';
 import type { Action, Instance, Intent, Order } from '../words.ts';
 import type { Script } from './settings.ts';
@@ -12,9 +13,7 @@ export interface ScriptServices {
   /** What today's configuration allows a response. */
   limits(response: string): { readonly timeLimitMs: number; readonly atOnce: number };
   /** Ends what an agent before this one left at work; see agent/system/leftovers.ts. */
-  endLeftovers(
-    runs: readonly { readonly run: string; readonly program: string }[],
-  ): Promise<number>;
+  endLeftovers(runs: readonly ScriptRun[]): Promise<number>;
 }
 
 /** What adding and taking back have to hand at one desk. */
@@ -48,6 +47,15 @@ export async function takePlace(bench: Bench, verb: 'add' | 'delete'): Promise<(
     'the agent is stopping',
     'It is written down, and done when the agent is back.',
   );
+}
+
+/** Writes down which process a script became; where that fails it is known by its name alone. */
+export function noteLeader({ journal }: Bench, { instance, target, memory }: Action): void {
+  try {
+    journal.remember(instance, [{ target, memory: memory ?? {} }]);
+  } catch {
+    // What becomes of the run is written down next, and tells what is wrong.
+  }
 }
 
 export function orderOf(verb: Order['verb'], action: Action): Order {

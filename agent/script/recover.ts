@@ -1,4 +1,5 @@
 import { ArError } from '../errors.ts';
+import type { ScriptRun } from '../system/leftovers.ts';
 import type { Action, Change } from '../words.ts';
 import type { Bench } from './bench.ts';
 import { ownText } from './keys.ts';
@@ -55,10 +56,11 @@ function giveOwnName({ journal, clock }: Bench, held: readonly Action[], id: num
   journal.rekey({ id, text }, clock.now());
 }
 
-function runOf({ script }: Bench, action: Action): { run: string; program: string }[] {
+function runOf({ script }: Bench, action: Action): ScriptRun[] {
   const run = action.memory?.['run'];
   if (run === undefined) return [];
   const manner = mannerOf(script.dialect, action.origin.dialect);
   const { program } = planRun(script, manner, action, { verb: 'add', run, deadlineMs: 0 });
-  return [{ run, program }];
+  const leader = Number(action.memory?.['leader'] ?? Number.NaN);
+  return [{ run, program, leader }];
 }

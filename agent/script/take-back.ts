@@ -6,7 +6,7 @@ import { pauseMs } from '../engine/backoff.ts';
 import { ArError } from '../errors.ts';
 import type { ScriptEnd } from '../system/run-script.ts';
 import type { Action, Change, Order, Outcome } from '../words.ts';
-import { type Bench, lockName, takePlace } from './bench.ts';
+import { type Bench, lockName, noteLeader, takePlace } from './bench.ts';
 import { planRun } from './plan-run.ts';
 import { fromSettings, mannerOf, scriptDriver } from './settings.ts';
 import { describeTrouble } from './trouble.ts';
@@ -98,7 +98,14 @@ async function run(bench: Bench, action: Action): Promise<Outcome> {
   const step = planRun(script, manner, action, { verb: 'delete', run, deadlineMs });
   inWork.add(action.id);
   try {
-    const end = await bench.run(step, { keysIn: () => undefined, answer: async () => undefined });
+    const end = await bench.run(step, {
+      started: (pid) => {
+        const memory = { ...action.memory, run, leader: String(pid) };
+        noteLeader(bench, { ...action, memory });
+      },
+      keysIn: () => undefined,
+      answer: async () => undefined,
+    });
     const change = judge(action, end, clock.now());
     journal.settle([change], clock.now());
     const { trouble } = change;

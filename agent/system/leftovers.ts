@@ -6,6 +6,8 @@ import { type ProcessLook, parseStat } from './process-handle.ts';
 export interface ScriptRun {
   readonly run: string;
   readonly program: string;
+  /** The process that led its session, if that was written down: whoever is in it belongs to it. */
+  readonly leader?: number | undefined;
 }
 
 /** So long it is waited for what was killed, and for what is just becoming another program. */
@@ -15,17 +17,18 @@ const lookEveryMs = 10;
 /**
  * Ends what an agent before this one had started and left at work, with its process groups, and waits
  * until it is gone; returns how many groups there were. A service that such a script has started, in a
- * session of its own, carries the mark too, but not the script's name: it is left alone.
+ * session of its own, carries the mark too, but not the script's name: it is left alone. What a script
+ * has become (`exec`) has another name, too, and is in its session.
  *
  * Does nothing where there is no /proc.
  */
 export async function endLeftovers(runs: readonly ScriptRun[]): Promise<number> {
   if (runs.length === 0) return 0;
-  const programs = new Map(runs.map(({ run, program }) => [`AR_EXEC_RUN=${run}`, program]));
+  const marked = new Map(runs.map((one) => [`AR_EXEC_RUN=${one.run}`, one]));
   const ended = new Set<number>();
   const deadline = performance.now() + patienceMs;
   for (;;) {
-    const looks = await Promise.all((await processes()).map((pid) => look(pid, programs)));
+    const looks = await Promise.all((await processes()).map((pid) => look(pid, marked)));
     const groups = looks.filter((one) => typeof one === 'number');
     for (const group of groups) if (endGroup(group)) ended.add(group);
     // A signal is sent before it has arrived: who is told that it has ended may rely on it.
@@ -46,16 +49,18 @@ async function processes(): Promise<string[]> {
  */
 async function look(
   pid: string,
-  programs: ReadonlyMap<string, string>,
+  marked: ReadonlyMap<string, ScriptRun>,
 ): Promise<number | 'becoming' | undefined> {
   const words = await wordsOf(pid, 'cmdline');
   const marks = await wordsOf(pid, 'environ');
-  const mark = marks.find((word) => programs.has(word));
-  if (mark === undefined && words.length > 0) return undefined;
-  if (mark !== undefined && !words.includes(programs.get(mark) ?? '')) return undefined;
+  const [run] = marks.flatMap((word) => marked.get(word) ?? []);
+  if (run === undefined && words.length > 0) return undefined;
   const process = await statOf(pid);
   if (process === undefined || process.ended) return undefined;
-  if (mark !== undefined) return process.group;
+  if (run !== undefined) {
+    const isOurs = words.includes(run.program) || process.session === run.leader;
+    return isOurs ? process.group : undefined;
+  }
   // Threads of the kernel have no words either, and no program.
   const isProgram = await readlink(`/proc/${pid}/exe`).then(
     () => true,

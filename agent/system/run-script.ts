@@ -15,6 +15,8 @@ import { windowsEnvironment, windowsFolder } from './windows/environment.ts';
 import { type ScriptCommand, scriptCommand } from './windows/script-command.ts';
 
 export interface Conversation {
+  /** Called as soon as it has been started, with the process that leads its session. Never throws. */
+  started?(pid: number): void;
   /** The keys that a line of the script names, if it is such a line. */
   keysIn(line: string): readonly string[] | undefined;
   /**
@@ -136,6 +138,7 @@ async function converse(
     return { started: false, failure: 'io', why, stdout: '', stderr: '' };
   }
   const limit = endAfter(child, pid, step.deadlineMs);
+  conversation.started?.(pid);
   if (step.line !== undefined) stdin.write(`${step.line}\n`);
   const exited = new Promise<void>((resolve) =>
     child.nodeChildProcess.once('exit', () => resolve()),

@@ -196,6 +196,38 @@ requires(
   );
 
   test(
+    'after the script has become another program',
+    async () => {
+      const seconds = String(1e6 + Math.floor(Math.random() * 1e6));
+      const lines = [
+        '#!/bin/sh',
+        'read -r line',
+        `case $line in *'"add"'*) exec sleep ${seconds} ;; esac`,
+      ];
+      await writeFile(join(folder, 'responses/became.sh'), lines.join('\n'));
+      await chmod(join(folder, 'responses/became.sh'), 0o755);
+      const sleeping = async (): Promise<number> => {
+        const pids = await readdir('/proc');
+        const read = (pid: string) =>
+          readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '');
+        const commands = await Promise.all(pids.map(read));
+        return commands.filter((one) => one === `sleep\0${seconds}\0`).length;
+      };
+      await start();
+      const asked = ask({ ...add, response: 'became.sh' });
+      await expect.poll(sleeping, wait).toBe(1);
+      // Whoever is answered now is answered after the start was written down.
+      await ask({ command: 'status' });
+      agent?.kill('SIGKILL');
+      expect(await asked).toBeUndefined();
+      await start();
+      await expect.poll(live, wait).toEqual([]);
+      expect(await sleeping()).toBe(0);
+    },
+    patience,
+  );
+
+  test(
     'before it has become the script',
     async () => {
       const trace = join(folder, 'trace');

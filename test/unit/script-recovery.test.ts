@@ -232,6 +232,17 @@ describe('leftovers of a script', () => {
     await leader;
   });
 
+  test('are what a script has become, and not what it has started in a session of its own', async () => {
+    // Neither has the script's name any more.
+    const became = execa('sleep', ['100'], env());
+    const service = execa('sleep', ['100'], env());
+    expect(await endLeftovers([{ run, program }])).toBe(0);
+    expect(await endLeftovers([{ run, program, leader: became.pid }])).toBe(1);
+    expect(await became).toMatchObject({ signal: 'SIGKILL' });
+    expect(service.kill('SIGTERM')).toBe(true);
+    expect(await service).toMatchObject({ signal: 'SIGTERM' });
+  });
+
   test('are gone when they are said to be', async () => {
     // Of so many some are still there when they have been sent the signal.
     const many = Array.from({ length: 30 }, () =>
