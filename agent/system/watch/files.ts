@@ -28,8 +28,9 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   let stopped = false;
   let last: Promise<void> = Promise.resolve();
   let isPlanned = false;
-  /** How often we have changed one of them. */
+  /** How often we have changed one of them, and how many of these changes are not looked at yet. */
   let changes = 0;
+  let unseen = 0;
 
   /** One look after the other, so that none goes by what another is about to find. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
@@ -61,7 +62,7 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
       const before = changes;
       const now = await markOf(path);
       // What we are at work on, or were just now, is looked at when we are done.
-      if (own.isBusy(path) || changes !== before || now === known.get(path)) continue;
+      if (own.isBusy(path) || changes !== before || unseen > 0 || now === known.get(path)) continue;
       const isFirst = !known.has(path);
       known.set(path, now);
       if (!isFirst) onEvent({ kind: 'changed', what: `${path} was changed by somebody else` });
@@ -101,7 +102,9 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   const forgetting = paths.map((path) =>
     own.onDone(path, () => {
       changes += 1;
+      unseen += 1;
       return inTurn(async () => {
+        unseen -= 1;
         if (!own.isBusy(path)) known.set(path, await markOf(path));
         await listenToAll();
       });
