@@ -80,7 +80,14 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const clock = createClock();
   const bus = createBus(options.config.dbusSocket);
   const own = createOwnWork();
-  const systemRunner = createRunner(toolFolders, bus, (name) => settled.endpoints(name), own);
+  let { toolTimeLimitSeconds } = options.config;
+  const systemRunner = createRunner(
+    toolFolders,
+    bus,
+    (name) => settled.endpoints(name),
+    own,
+    () => toolTimeLimitSeconds * 1_000,
+  );
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const names: KnownNames = new Map();
   const settleNow = (config: Config) => settle(config, { run, now: clock.now, system, names });
@@ -89,7 +96,11 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   /** One after the other: what was read last counts. */
   const settleAnew = (config: () => Config): Promise<void> => {
     const next = settling.then(async () => {
-      settled = await settleNow(config());
+      const wanted = config();
+      // What works here is not to be taken for unusable because less time is given from now on.
+      toolTimeLimitSeconds = Math.max(toolTimeLimitSeconds, wanted.toolTimeLimitSeconds);
+      settled = await settleNow(wanted);
+      ({ toolTimeLimitSeconds } = wanted);
     });
     settling = next.catch(() => {});
     return next;

@@ -138,6 +138,7 @@ function readSettings(ours: Sections, system: System): OwnFile['settings'] {
     notifications: ours.notifications,
     scriptsFolder: value(settings.scriptsFolder),
     scriptTimeLimitSeconds: valueOr(settings.scriptTimeLimit),
+    toolTimeLimitSeconds: valueOr(settings.toolTimeLimit),
     establishedConnections: valueOr(settings.establishedConnections),
     onStop: valueOr(settings.onStop),
     socketGroup: valueOr(settings.socketGroup),

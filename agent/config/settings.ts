@@ -116,6 +116,8 @@ export interface Config {
   readonly scriptsFolder: string | undefined;
   /** How long a run of a script may take. Default 60. */
   readonly scriptTimeLimitSeconds: number;
+  /** How long a tool of the system may take. Default 20. */
+  readonly toolTimeLimitSeconds: number;
   /** What happens to connections that stand with an address that is blocked. Default 'auto'. */
   readonly establishedConnections: 'auto' | 'end' | 'keep';
   /** What happens to standing effects when the agent is stopped. Default 'keep'. */
@@ -206,6 +208,7 @@ export const settings = {
   disableEndSessions: oneOf('disable_account/end_sessions', 'no', ['yes', 'no']),
   scriptsFolder: absolutePath('scripts_folder'),
   scriptTimeLimit: duration('script_time_limit', 60, { min: 1, max: 3_600 }),
+  toolTimeLimit: duration('tool_time_limit', 20, { min: 1, max: 600 }),
   establishedConnections: oneOf('established_connections', 'auto', ['auto', 'end', 'keep']),
   onStop: oneOf('on_stop', 'keep', ['keep', 'revert']),
   socketGroup: groupName('socket_group', 'ar-exec'),

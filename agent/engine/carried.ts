@@ -1,4 +1,4 @@
-import type { Effect } from '../../platform/driver.ts';
+import type { Effect, Reading } from '../../platform/driver.ts';
 import type { StepResult } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 
@@ -23,6 +23,14 @@ export interface Carried {
 export interface Failure {
   readonly failure: NonNullable<StepResult['failure']>;
   readonly why: string;
+}
+
+/** Of what a tool says, in a reason that ends up in replies, logs and the journal. */
+export const mostCharacters = 1_000;
+
+/** A look that gave no answer says why, with as many words. */
+export function inFewWords(reading: Reading): Reading {
+  return reading.known ? reading : { ...reading, why: reading.why.slice(0, mostCharacters) };
 }
 
 /** The same result for all of them. */

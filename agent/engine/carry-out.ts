@@ -2,7 +2,7 @@ import type { Driver, Effect, Plan, Reading } from '../../platform/driver.ts';
 import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import { isHost, type Target } from '../../platform/target.ts';
 import { statusText } from '../../platform/windows/names.ts';
-import { all, type Carried, type Failure } from './carried.ts';
+import { all, type Carried, type Failure, inFewWords, mostCharacters } from './carried.ts';
 import { converge } from './converge.ts';
 import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
 
@@ -46,7 +46,7 @@ export function createCarrier(
   };
 
   const inspect = async (): Promise<Reading> => {
-    const reading = driver.inspect.read(await runAll(run, driver.inspect.steps));
+    const reading = inFewWords(driver.inspect.read(await runAll(run, driver.inspect.steps)));
     if (reading.known) {
       const whole = new Set(reading.containers);
       for (const name of standing) if (!whole.has(name)) drifted = true;
@@ -197,9 +197,6 @@ export function createCarrier(
     },
   };
 }
-
-/** Of what a tool says, in a reason that ends up in replies, logs and the journal. */
-const mostCharacters = 1_000;
 
 /** Looked at right after: those that came true are done. */
 const unseen: Failure = {

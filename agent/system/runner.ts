@@ -22,14 +22,28 @@ import { readWindowsGateways } from './windows/gateways.ts';
 import { tryNativeCalls } from './windows/processes.ts';
 import { restartService } from './windows/restart-service.ts';
 
-/** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
+/** How long a step may take that says nothing else; what others say is meant for this. */
+const usualMs = 20_000;
+
+/**
+ * The one door to the machine: carries out any step, and reports what came of it. Never throws.
+ * `limitMs` is how long a tool may take; those that may take longer or less long go by it too.
+ */
 export function createRunner(
   folders: readonly string[] = toolFolders,
   bus: Bus = createBus(systemBusSocket),
   endpoints: Endpoints = async () => ({}),
   own: OwnWork = createOwnWork(),
+  limitMs: () => number = () => usualMs,
 ): Runner {
-  const runCommand = createCommandRunner(folders, own.started);
+  const startCommand = createCommandRunner(folders, own.started);
+  const timed = <S extends { readonly deadlineMs?: number }>(step: S): S => ({
+    ...step,
+    deadlineMs: Math.ceil(((step.deadlineMs ?? usualMs) * limitMs()) / usualMs),
+  });
+  const runCommand: typeof startCommand = (step) =>
+    // A service takes its time to end, and it is not for the tool to say how long.
+    startCommand(step.leavesDaemons === true ? step : timed(step));
   const sendRequest = createHttpRequester(endpoints);
   const sendMail = createMailer(endpoints);
   const carryOut: Runner = async (step) => {
@@ -62,11 +76,11 @@ export function createRunner(
         case 'read-groups':
           return readWindowsGroups(step.user);
         case 'change-account':
-          return await changeAccount(step, run);
+          return await changeAccount(step, run, limitMs());
         case 'end-sessions':
           return await endSessions(step, run);
         case 'dbus':
-          return await runDbus(step, bus);
+          return await runDbus(timed(step), bus);
         case 'pf-reference':
           return await runPfReference(step, runCommand);
         case 'http-request':

@@ -77,6 +77,22 @@ function machine(options: { readonly bad?: readonly string[]; readonly partial?:
   return { state, driver, run, carrier: createCarrier(driver, run) };
 }
 
+test('however much the tools complain, what went wrong is said in few words', async () => {
+  const { state, carrier } = machine({ bad: ['192.0.2.1'] });
+  await carrier.apply([effect('192.0.2.2')]);
+  const complaint = {
+    failure: 'exit',
+    exitCode: 1,
+    stdout: '',
+    stderr: 'x'.repeat(2_000),
+  } as const;
+  state.answers['apply'] = complaint;
+  state.answers['list'] = complaint;
+  const [one] = await carrier.apply([effect('192.0.2.1')]);
+  expect(one).toMatchObject({ result: 'unknown', why: expect.stringMatching(/x; then: x+$/) });
+  expect(one?.why?.length).toBeLessThan(2_100);
+});
+
 describe('the first batch after a quiet time', () => {
   test('goes by what was seen last, and does not look again', async () => {
     const { state, carrier } = machine();

@@ -91,6 +91,7 @@ describe('settings', () => {
         notifications: [],
         scriptsFolder: undefined,
         scriptTimeLimitSeconds: 60,
+        toolTimeLimitSeconds: 20,
         onStop: 'keep',
         socketGroup: 'ar-exec',
         limits: {
@@ -146,6 +147,7 @@ describe('settings', () => {
         <folder>/srv/held</folder> <roots>/data</roots> <never>/data/a, /data/b</never>
       </quarantine>
       <scripts_folder>/srv/responses</scripts_folder> <script_time_limit>2m</script_time_limit>
+      <tool_time_limit>45s</tool_time_limit>
       <script name="tell"/>
       <script name="block" file="block.py" dialect="json-keys" stateful="yes" time_limit="90s"
         at_once="2" guard="yes" log="no"> --zone  web </script>
@@ -217,6 +219,7 @@ describe('settings', () => {
       ]),
       scriptsFolder: '/srv/responses',
       scriptTimeLimitSeconds: 120,
+      toolTimeLimitSeconds: 45,
       onStop: 'revert',
       socketGroup: 'soc',
       limits: {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCommandRunner } from '../../agent/system/run-command.ts';
+import { createRunner } from '../../agent/system/runner.ts';
 import type { CommandStep } from '../../platform/step.ts';
 
 let folder: string;
@@ -100,6 +101,22 @@ describe('a tool', () => {
 });
 
 describe('a tool that hangs', () => {
+  test.each([
+    [undefined, 600],
+    // What says that it takes three times as long has three times the time.
+    [60_000, 1_800],
+  ])('has the time that is configured', async (deadlineMs, limit) => {
+    const tool = 'hanging';
+    writeFileSync(join(folder, tool), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
+    const door = createRunner([folder, '/usr/bin', '/bin'], undefined, undefined, undefined, () => 600);
+    const asked = deadlineMs === undefined ? {} : { deadlineMs };
+    expect(await door({ kind: 'command', tool, args: [], ...asked })).toEqual({
+      failure: 'timeout',
+      stdout: '',
+      stderr: `killed after ${limit} ms`,
+    });
+  });
+
   test('is killed with everything that it started', async () => {
     const pids = join(folder, 'pids');
     const started = performance.now();
