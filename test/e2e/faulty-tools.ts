@@ -11,7 +11,7 @@ import { join } from 'node:path';
  * - `killed`: dies of SIGKILL before it has done anything, as by the OOM killer
  * - `killed-after`: has done its work, and dies of SIGKILL before it says so
  * - `hangs`: for ever, and so does what it has started
- * - `slow`: waits for two seconds, then does its work
+ * - `slow`: waits for a second, then does its work
  * - `now-and-then`: fails every second time
  * - `megabytes`: prints without end where results belong
  * - `complains`: prints megabytes where complaints belong, and fails
@@ -53,13 +53,13 @@ fails) echo "$name: out of order" >&2; exit 1 ;;
 killed) kill -KILL $$ ;;
 killed-after) "$real" "$@"; kill -KILL $$ ;;
 hangs) sleep 1000000 & wait ;;
-slow) sleep 2; exec "$real" "$@" ;;
+slow) sleep 1; exec "$real" "$@" ;;
 now-and-then)
   if mkdir "${folder}/turn" 2>/dev/null; then echo "$name: not now" >&2; exit 1; fi
   rmdir "${folder}/turn"
   exec "$real" "$@" ;;
 megabytes) exec tr '\\000' x </dev/zero ;;
-complains) head -c 8000000 /dev/zero | tr '\\000' x >&2; exit 1 ;;
+complains) head -c 3000000 /dev/zero | tr '\\000' x >&2; exit 1 ;;
 *) exec "$real" "$@" ;;
 esac
 `;
