@@ -192,7 +192,7 @@ async function openSocket(opening: Opening): Promise<SocketServer> {
 }
 
 function startAgentChores(
-  { flow, journal, clock, settled }: Composed,
+  { flow, journal, kept, clock, settled }: Composed,
   log: Log,
   others: readonly Chore[],
 ) {
@@ -214,7 +214,11 @@ function startAgentChores(
     const entries = journal.prune(clock.now() - keepDays * dayMs, keepEntries);
     if (entries > 0) log.info({ entries }, 'old history removed');
   };
-  const secondLook = setTimeout(() => void reconcile('start'), secondLookAfterMs);
+  // Before a new journal there was no agent whose tools could still be at work.
+  const isFirst = journal.isNew && kept?.mishaps().length === 0;
+  const secondLook = isFirst
+    ? undefined
+    : setTimeout(() => void reconcile('start'), secondLookAfterMs);
   const chores = startChores(
     [
       { name: 'clock', everySeconds: clockEverySeconds, work: watchClock },

@@ -39,7 +39,7 @@ export function createRunner(
   const startCommand = createCommandRunner(folders, own.started);
   const timed = <S extends { readonly deadlineMs?: number }>(step: S): S => ({
     ...step,
-    deadlineMs: Math.ceil(((step.deadlineMs ?? usualMs) * limitMs()) / usualMs),
+    deadlineMs: deadlineOf(step.deadlineMs ?? usualMs, limitMs()),
   });
   const runCommand: typeof startCommand = (step) =>
     // A service takes its time to end, and it is not for the tool to say how long.
@@ -101,4 +101,9 @@ export function createRunner(
   };
   const run: Runner = (step) => own.during(step, () => carryOut(step));
   return run;
+}
+
+/** In proportion; but what is to be quicker than others is not given less than all have. */
+function deadlineOf(ms: number, limit: number): number {
+  return Math.max(Math.ceil((ms * limit) / usualMs), Math.min(ms, limit));
 }

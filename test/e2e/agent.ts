@@ -25,6 +25,8 @@ export interface Home {
   /** active-responses.log. */
   readonly managerLog: string;
   readonly hostsDeny: string;
+  /** Writes the configuration anew, with these settings. */
+  configure(settings: string): Promise<void>;
   /** Runs the executable with these words, the flags that name its places added, to its end. */
   run(words: readonly string[], options?: RunOptions): Promise<Ended>;
   remove(): Promise<void>;
@@ -81,18 +83,21 @@ export async function createHome(
     hostsDeny: join(folder, 'hosts.deny'),
   };
   await mkdir(home.state, { mode: 0o700 });
-  await writeFile(
-    home.config,
-    `<ar-exec>
+  const configure = (all: string): Promise<void> =>
+    writeFile(
+      home.config,
+      `<ar-exec>
       <active_responses_log>${home.managerLog}</active_responses_log>
       <hosts_deny_file>${home.hostsDeny}</hosts_deny_file>
       <block_folder>${join(folder, 'ipblock')}</block_folder>
       <dbus_socket>${join(folder, 'no-bus')}</dbus_socket>
-      ${settings}
+      ${all}
     </ar-exec>`,
-  );
+    );
+  await configure(settings);
   return {
     ...home,
+    configure,
     run: async (words, { env, input = '' } = {}) => {
       const places = env === undefined ? placesOf(home) : [];
       const result = await execa('ip', inside(home, [...words, ...places]), {

@@ -5,6 +5,7 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { accountMachine, hash, insideEtc } from '../kernel/account-machine.ts';
 import { createHosts, type Hosts } from '../kernel/hosts.ts';
 import { requires } from '../requirements.ts';
 import { type Agent, createHome, type Home, type LogLine, startAgent } from './agent.ts';
@@ -159,6 +160,8 @@ requires(
   'iptables-nft',
   'iptables-legacy',
   'socat',
+  'unshare',
+  'usermod',
 )('somebody else', () => {
   let hosts: Hosts;
   let home: Home;
@@ -185,8 +188,9 @@ requires(
     await hosts.exec(['ipset', 'destroy']);
     await hosts.exec(['ip', 'route', 'flush', 'type', 'blackhole']);
   };
-  const begin = async (settings = ''): Promise<Agent> => {
-    home = await createHome(hosts.endpoint, `<reconcile_every>1d</reconcile_every>${settings}`);
+  const begin = async (settings = '', before: readonly string[] = []): Promise<Agent> => {
+    const all = `<reconcile_every>1d</reconcile_every>${settings}`;
+    home = await createHome(hosts.endpoint, all, before);
     agent = await startAgent(home);
     return agent;
   };
@@ -236,6 +240,76 @@ requires(
     expect(shown.stdout).toMatch(/put right \d+ times, last .*\(watch: /);
     const gone = await running.ask({ command: 'delete', response, srcip: attacker });
     expect(gone).toMatchObject({ ok: true });
+  });
+
+  test('of what the kernel had no room to tell, everything is looked at', async () => {
+    const running = await begin();
+    const add = { command: 'add', response: 'firewall-drop', srcip: attacker };
+    expect(await running.ask(add)).toMatchObject({ ok: true });
+    process.kill(running.pid, 'SIGSTOP');
+    try {
+      // In a table that is none of our business; what comes after it is told to nobody.
+      do await hosts.exec(['nft', '-f', '-'], flood);
+      while ((await untold()) === 0);
+      await does(['nft delete table inet ar-exec']);
+      expect(await hosts.connects(attacker, port)).toBe(true);
+    } finally {
+      process.kill(running.pid, 'SIGCONT');
+    }
+    const noticedBy = 'watch';
+    const what = 'more happened than the kernel could tell';
+    expect(await running.logged(repaired)).toMatchObject({ driver: 'nftables', noticedBy, what });
+    await expect.poll(() => hosts.connects(attacker, port), { timeout: 10_000 }).toBe(false);
+    // It hears what comes next.
+    await does(['nft flush ruleset']);
+    await expect.poll(() => repairs(running).length, { timeout: 60_000 }).toBe(2);
+    expect(repairs(running)[1]).toMatchObject({
+      noticedBy,
+      what: expect.stringMatching(/deleted by nft/),
+    });
+    await expect.poll(() => hosts.connects(attacker, port), { timeout: 10_000 }).toBe(false);
+  });
+
+  /** How many messages about nftables found no room, of this machine's listeners. */
+  const untold = async (): Promise<number> => {
+    const table = await hosts.exec(['cat', '/proc/net/netlink']);
+    const rows = table.split('\n').map((line) => line.trim().split(/\s+/));
+    const ofNftables = rows.filter(
+      ([, protocol, , groups]) => `${protocol} ${groups}` === '12 00000040',
+    );
+    return ofNftables.reduce((sum, row) => sum + Number(row[8]), 0);
+  };
+
+  test('an account that somebody unlocks is locked again, however it was done', async () => {
+    const accounts = await accountMachine();
+    try {
+      accounts.add('alice', { expire: '40000' });
+      const running = await begin('', insideEtc(accounts.etc, []));
+      const about = { response: 'disable-account', user: 'alice' };
+      expect(await running.ask({ command: 'add', ...about })).toMatchObject({ ok: true });
+      const disabled = { field: `!${hash}`, expire: '1' };
+      const ways = [
+        () => accounts.exec(['usermod', '-U', '-e', '', 'alice']),
+        async () =>
+          accounts.edit('shadow', (text) => text.replace(`alice:!${hash}`, `alice:${hash}`)),
+      ];
+      for (const [index, unlock] of ways.entries()) {
+        expect(accounts.line('alice')).toMatchObject(disabled);
+        await unlock();
+        await expect.poll(() => repairs(running).length, { timeout: 60_000 }).toBe(index + 1);
+        expect(repairs(running)[index]).toMatchObject({
+          driver: 'account',
+          noticedBy: 'watch',
+          what: expect.stringMatching(/^\/etc\/(passwd|shadow) was changed by somebody else/),
+        });
+      }
+      expect(accounts.line('alice')).toMatchObject(disabled);
+      expect(await ofDriver(running, 'account')).toMatchObject({ repairs: ways.length });
+      expect(await running.ask({ command: 'delete', ...about })).toMatchObject({ ok: true });
+      expect(accounts.line('alice')).toMatchObject({ field: hash, expire: '40000' });
+    } finally {
+      await accounts.close();
+    }
   });
 
   test('what is our own doing sets off no look', async () => {
@@ -300,6 +374,14 @@ requires(
     await expect.poll(() => hosts.connects(attacker, port), { timeout: 20_000 }).toBe(false);
   }, 180_000);
 });
+
+/** Rules of somebody else, made and taken away: the kernel tells of it with 17 MB. */
+const flood = (() => {
+  const words = Array.from({ length: 24 }, (_, index) => `ip saddr 198.18.${index}.${index}`);
+  const rule = `${words.join(' ')} counter comment "${'x'.repeat(120)}"`;
+  const rules = Array.from({ length: 2_000 }, () => rule).join('\n');
+  return `table ip flood {\nchain c {\n${rules}\n}\n}\nflush chain ip flood c\n`;
+})();
 
 function blockFolder({ folder }: Home): string {
   return join(folder, 'ipblock');

@@ -19,8 +19,9 @@ export interface FirewalldHost {
   /** The socket of the bus that it is on. */
   readonly socket: string;
   readonly bus: Bus;
-  /** Its process. */
+  /** Its process, and that of its bus. */
   pid(): number;
+  busPid(): number;
   /** Calls a method of `place` (`zone`, `ipset` or nothing), as a person would; all arguments are texts. */
   call(place: string, member: string, ...args: readonly string[]): Promise<unknown>;
   /** What zones and ipsets hold, a line each. */
@@ -100,6 +101,7 @@ export async function createFirewalld(options: FirewalldOptions): Promise<Firewa
     socket,
     bus,
     pid: () => daemon?.pid ?? 0,
+    busPid: () => busDaemon?.pid ?? 0,
     call: async (place, member, ...args) => {
       const [value] = await bus.call(
         {

@@ -103,12 +103,20 @@ describe('a tool', () => {
 describe('a tool that hangs', () => {
   test.each([
     [undefined, 600],
+    [10_000, 600],
+    [300, 300],
     // What says that it takes three times as long has three times the time.
     [60_000, 1_800],
   ])('has the time that is configured', async (deadlineMs, limit) => {
     const tool = 'hanging';
     writeFileSync(join(folder, tool), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
-    const door = createRunner([folder, '/usr/bin', '/bin'], undefined, undefined, undefined, () => 600);
+    const door = createRunner(
+      [folder, '/usr/bin', '/bin'],
+      undefined,
+      undefined,
+      undefined,
+      () => 600,
+    );
     const asked = deadlineMs === undefined ? {} : { deadlineMs };
     expect(await door({ kind: 'command', tool, args: [], ...asked })).toEqual({
       failure: 'timeout',
