@@ -2,7 +2,7 @@
  * A machine whose tools are at fault: programs of ours stand in the place of those in /usr/sbin, in a mount
  * namespace of their own. They do what a test says at the time, and start the real ones otherwise.
  */
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -72,8 +72,10 @@ export async function createFaultyTools(tools: readonly string[]): Promise<Fault
   for (const one of [sbin, faults, join(folder, 'real')]) await mkdir(one);
   await writeFile(xtablesLock, '');
   const put = async (tool: string): Promise<void> => {
-    await writeFile(join(sbin, tool), program(folder));
-    await chmod(join(sbin, tool), 0o755);
+    // One that is just being started cannot be written to.
+    await writeFile(join(folder, 'made'), program(folder));
+    await chmod(join(folder, 'made'), 0o755);
+    await rename(join(folder, 'made'), join(sbin, tool));
   };
   for (const name of await readdir(place)) {
     if (tools.includes(name)) await put(name);

@@ -25,6 +25,8 @@ const seed = Number(process.env['AR_EXEC_TORTURE_SEED'] ?? randomInt(2 ** 31));
 const shares = {
   fuzz: 20,
   storm: 35,
+  tools: 15,
+  'slow-disk': 2,
   power: 5,
   reboot: 5,
   disk: 5,

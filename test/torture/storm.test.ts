@@ -4,26 +4,20 @@
  * and what was promised is true; at the end nothing of ours is left, and what is not ours was not touched.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { ActionReply } from '../../agent/reply.ts';
-import { createEndpoint, type Endpoint, type Reply } from '../crash/endpoint.ts';
+import { createEndpoint, type Endpoint } from '../crash/endpoint.ts';
 import { requires } from '../requirements.ts';
+import { agree, draw, everythingEnds, type Line, messageOf, openLine } from './agreement.ts';
 import { amount, createChance, isLong, keepFigures, patienceMs, shareMs } from './course.ts';
-import { createEverything, type Field, fields, manners, nameOf } from './everything.ts';
-import { createLedger, type Request } from './ledger.ts';
+import { createEverything, fields, manners } from './everything.ts';
+import { createLedger } from './ledger.ts';
 
 /** It goes on until it has these, or the time of the long form is over. */
 const wantedKills = amount(30, 1_500);
 const wantedLives = amount(8, 250);
 const longestLifeMs = 10_000;
 const mostWaiting = 4;
-/** What is being ended or was not mended at once is looked at again this long. */
-const settlingMs = 60_000;
-/** Effects come and go by themselves around these moments. */
-const edgeMs = 2_500;
 
 const everything = createEverything();
 const { facility } = everything;
@@ -61,7 +55,7 @@ requires(
         await endpoint.start();
         counts.longestStartMs = Math.max(counts.longestStartMs, performance.now() - startedAt);
         counts.lives += 1;
-        counts.compared += await agree(endpoint);
+        counts.compared += await agree(endpoint, everything);
         expect(ledger.broken(await endpoint.list(), Date.now())).toEqual([]);
         if (counts.lives % 10 === 1) {
           expect(facility.foreign(await endpoint.dump())).toBe(facility.foreign(planted));
@@ -71,7 +65,7 @@ requires(
       }
       await everything.configure(manners[0] ?? '');
       await endpoint.start();
-      await agree(endpoint);
+      await agree(endpoint, everything);
       expect(ledger.broken(await endpoint.list(), Date.now())).toEqual([]);
       await everythingEnds(endpoint);
       await endpoint.stop();
@@ -132,7 +126,7 @@ requires(
     async function askOn(peers: readonly Line[], isOver: () => boolean): Promise<void> {
       while (!isOver()) {
         for (let left = 1 + chance.below(12); left > 0; left -= 1) {
-          const { place, ...request } = draw();
+          const { place, ...request } = draw(chance);
           // What is promised has to be answered before it can be asked about again.
           if ((peers[place] as Line).waiting() > mostWaiting) continue;
           const answered = ledger.asked(request);
@@ -146,56 +140,8 @@ requires(
         await pause(5 + chance.below(30));
       }
     }
-
-    function draw(): Request & { readonly place: number } {
-      const sum = fields.reduce((all, { weight }) => all + weight, 0);
-      let at = chance.fraction() * sum;
-      let place = 0;
-      while (place < fields.length - 1 && at >= (fields[place]?.weight ?? 0)) {
-        at -= fields[place]?.weight ?? 0;
-        place += 1;
-      }
-      const { response, targets } = fields[place] as Field;
-      const command = chance.below(10) < 6 ? 'add' : 'delete';
-      // A script is run once where no time is named, and nothing is held of it.
-      const longest = response === 'mark.sh' ? 900 : 0;
-      const seconds = chance.one([1, 1, 2, 3, 5, 600, longest]);
-      const timeoutSeconds = seconds === 0 ? undefined : seconds;
-      return { place, command, response, target: chance.one(targets), timeoutSeconds };
-    }
   });
 });
-
-interface Line {
-  /** How many answers are still to come. */
-  waiting(): number;
-  ask(message: object, onReply: (reply: Reply) => void): void;
-  close(): void;
-}
-
-/** A connection that asks on without waiting; what comes back is in the order of what was asked. */
-function openLine(path: string): Line {
-  const socket = connect(path);
-  const waiting: ((reply: Reply) => void)[] = [];
-  // The agent is killed in the middle of it.
-  socket.on('error', () => {});
-  createInterface({ input: socket })
-    .on('line', (line) => waiting.shift()?.(JSON.parse(line)))
-    .on('error', () => {});
-  return {
-    waiting: () => waiting.length,
-    ask: (message, onReply) => {
-      waiting.push(onReply);
-      if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
-    },
-    close: () => socket.destroy(),
-  };
-}
-
-function messageOf({ command, response, target, timeoutSeconds }: Request): object {
-  const member = fields.find((one) => one.response === response)?.member ?? '';
-  return { command, response, [member]: target, ...(command === 'add' ? { timeoutSeconds } : {}) };
-}
 
 /** What a process has started, and what that has. */
 function descendants(pid: number): number[] {
@@ -216,77 +162,5 @@ function kill(pid: number): boolean {
   } catch {
     // It had ended.
     return false;
-  }
-}
-
-/** What a script of somebody's own did can be seen by nobody but the test. */
-const isMark = (name: string): boolean => name.startsWith('mark.sh ');
-
-/** Every live action stands, once; nothing else of ours does. Returns how many were compared. */
-async function agree(endpoint: Endpoint): Promise<number> {
-  const deadline = performance.now() + settlingMs;
-  for (;;) {
-    const before = await endpoint.list();
-    const standing = await everything.standing();
-    const after = await endpoint.list();
-    const wrong = disagreements(before, standing, after);
-    if (wrong.length === 0) return before.length;
-    // What a tool that was killed left to do is done within its pauses, and scripts that had not been
-    // started are run once the agent is back. All else is right at once.
-    const unfinished = [...before, ...after].some(({ state }) => state !== 'active');
-    const atOnce = wrong.filter((sentence) => !isMark(sentence));
-    if (!unfinished) expect(atOnce).toEqual([]);
-    if (performance.now() > deadline) expect(wrong).toEqual([]);
-    await pause(100);
-  }
-}
-
-function disagreements(
-  before: readonly ActionReply[],
-  standing: ReadonlyMap<string, number>,
-  after: readonly ActionReply[],
-): string[] {
-  const wrong: string[] = [];
-  const now = Date.now();
-  const ids = (actions: readonly ActionReply[]) => new Set(actions.map(({ action }) => action));
-  const [earlier, later] = [ids(before), ids(after)];
-  const explained = new Set<string>();
-  for (const one of [...before, ...after]) {
-    const { action, response, target, state, until, trouble } = one;
-    const name = nameOf(response, target);
-    explained.add(name);
-    const ends = until === null ? Number.POSITIVE_INFINITY : Date.parse(until);
-    if (!earlier.has(action) || !later.has(action) || Math.abs(ends - now) < edgeMs) continue;
-    const times = standing.get(name) ?? 0;
-    if (ends < now) wrong.push(`${name} is over and still ${state}`);
-    else if (state !== 'active') wrong.push(`${name} is ${state}: ${trouble}`);
-    // A script that was killed may have done nothing; nobody can look, and it counts as held.
-    else if (times !== 1 && !(response === 'mark.sh' && times === 0)) {
-      wrong.push(`${name} is active, and stands ${times} times`);
-    }
-  }
-  for (const [name, times] of standing) {
-    if (explained.has(name)) continue;
-    wrong.push(`${name} stands ${times} times, and nobody owns it`);
-  }
-  return [...new Set(wrong)];
-}
-
-/** All that has an end comes to it by itself; the rest is deleted. */
-async function everythingEnds(endpoint: Endpoint): Promise<void> {
-  const deadline = performance.now() + settlingMs;
-  for (;;) {
-    const live = await endpoint.list();
-    const soon = Date.now() + 30_000;
-    const ending = live.filter(({ until }) => until !== null && Date.parse(until) < soon);
-    if (ending.length === 0) break;
-    if (performance.now() > deadline) expect(ending).toEqual([]);
-    await pause(100);
-  }
-  for (let tries = 0; (await endpoint.list()).length > 0; tries += 1) {
-    expect(tries).toBeLessThan(20);
-    for (const { response, target } of await endpoint.list()) {
-      await endpoint.ask(messageOf({ command: 'delete', response, target }));
-    }
   }
 }
