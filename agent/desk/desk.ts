@@ -108,6 +108,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   /** Nothing was done since all that is empty was taken away. */
   let tidy = false;
   let stopped = false;
+  /** How often the containers could not be taken away. */
+  let leftovers = 0;
   let repairs = 0;
   let last: Care['last'];
   /** The last whole look. */
@@ -166,16 +168,22 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     if (carrier.takeDrift()) reconcileSoon(0, 'batch');
     attention?.held(journal.holdsAny(instance));
     tidy = false;
+    leftovers = 0;
+    tearDownAfter(teardownAfterMs);
+  };
+
+  const tearDownAfter = (ms: number): void => {
     clearTimeout(teardown);
-    if (!stopped) teardown = setTimeout(() => void tearDown(), teardownAfterMs);
+    if (!stopped) teardown = setTimeout(() => void tearDown(), ms);
   };
 
   const tearDown = (): Promise<void> =>
     lane
       .alone(async () => {
         if (tidy || journal.holdsAny(instance)) return;
-        await carrier.teardown();
-        tidy = true;
+        tidy = await carrier.teardown();
+        // Else the tools did not work, or somebody else uses what is ours.
+        if (!tidy) tearDownAfter(teardownAfterMs + pauseMs(leftovers++));
       })
       .catch((error) => report.trouble(instance, error));
 

@@ -20,8 +20,8 @@ export interface Carrier {
   examine(effects: readonly Effect[]): Promise<ExaminedEffects>;
   /** Makes containers stand whole again after `inspect` found them broken or gone. */
   mend(reading: Reading, containers: readonly string[]): Promise<string | undefined>;
-  /** Takes the driver's containers away if nothing is in them any more. */
-  teardown(): Promise<void>;
+  /** Takes the driver's containers away if nothing is in them any more; false if they may still stand. */
+  teardown(): Promise<boolean>;
   /** True once since something was found missing that nobody here took away. */
   takeDrift(): boolean;
 }
@@ -171,14 +171,15 @@ export function createCarrier(
     return carried;
   };
 
-  const teardown = async (): Promise<void> => {
+  const teardown = async (): Promise<boolean> => {
     const reading = await inspect();
-    if (!reading.known || reading.effects.length > 0) return;
-    const steps = reading.teardown();
-    if (steps.length === 0) return;
-    await runSteps(run, steps);
+    if (!reading.known) return false;
+    const steps = reading.effects.length > 0 ? [] : reading.teardown();
+    if (steps.length === 0) return true;
+    const failed = await runSteps(run, steps);
     standing = new Set();
     await inspect();
+    return failed === undefined;
   };
 
   return {

@@ -99,14 +99,14 @@ const shortSeconds = 3;
 
 const cases: readonly Case[] = [
   { fault: 'fails' },
-  { fault: 'missing', set: 'ipset' },
   { fault: 'killed' },
-  { fault: 'killed-after', byChance: true, set: 'ipset' },
   { fault: 'slow', comesTrue: true, seconds: usualSeconds },
   { fault: 'now-and-then', byChance: true },
   { fault: 'megabytes', of: ['nft'] },
+  { fault: 'hangs', seconds: 8 },
+  { fault: 'missing', set: 'ipset' },
+  { fault: 'killed-after', byChance: true, set: 'ipset' },
   { fault: 'complains', set: 'ipset', of: ['nft', 'ip', 'usermod'] },
-  { fault: 'hangs' },
 ];
 
 const fingerprintBefore = fingerprint();

@@ -80,3 +80,39 @@ test('what was put away is not looked at again when the agent stops', async () =
   expect(await stopped(false), 'looked at, put away while it stops').toBe(2);
   journal.close();
 });
+
+test('what could not be taken away is taken away later, without anybody asking again', async () => {
+  const target = parseTarget('203.0.113.7');
+  if (target === undefined) throw new Error('not an address');
+  const instance = { driver: routeNull.name, settings: routeNull.defaults };
+  const journal = openJournal(':memory:');
+  const carrier = createCarrier(routeNull.make(routeNull.defaults), async () => ({
+    exitCode: 0,
+    stdout: '[]\n[]\n[]\n',
+    stderr: '',
+  }));
+  const teardown = vi.fn<typeof carrier.teardown>().mockResolvedValueOnce(false);
+  teardown.mockResolvedValue(true);
+  const desk = createDesk(
+    {
+      journal,
+      clock: { now: () => Date.now() },
+      report: { refused: () => {}, outcome: () => {}, repaired: () => {}, trouble: () => {} },
+      limits: { pendingRequests: 10 },
+      carrier: () => ({ ...carrier, teardown }),
+      responseOf: () => 'route-null',
+    },
+    instance,
+  );
+  const order = {
+    response: 'route-null',
+    target,
+    instance,
+    origin: { dialect: 'native' },
+  } as const;
+  await desk.carryOut({ ...order, verb: 'add' });
+  await desk.carryOut({ ...order, verb: 'delete' });
+  await expect.poll(() => teardown.mock.calls.length, { timeout: 20_000 }).toBe(2);
+  await desk.stop(false);
+  journal.close();
+});

@@ -58,7 +58,7 @@ function carrierOf(options: {
     planner: async () => kind.make(kind.defaults),
     examine: async (effects) => ({ fit: effects, settled: [] }),
     mend: async () => undefined,
-    teardown: async () => {},
+    teardown: async () => true,
     takeDrift: () => false,
   };
   return { calls, carrier };
