@@ -105,11 +105,10 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   let attempts = 0;
   let again: NodeJS.Timeout | undefined;
   let teardown: NodeJS.Timeout | undefined;
-  /** Nothing was done since all that is empty was taken away. */
+  /** Nothing was done since all that is empty was taken away; and how often it could not be. */
   let tidy = false;
-  let stopped = false;
-  /** How often the containers could not be taken away. */
   let leftovers = 0;
+  let stopped = false;
   let repairs = 0;
   let last: Care['last'];
   /** The last whole look. */

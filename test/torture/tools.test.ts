@@ -100,7 +100,6 @@ requires(
       await endpoint.start();
       await everythingEnds(endpoint);
       await endpoint.stop();
-      await everything.removeMarks();
       expect(await endpoint.dump()).toBe(planted);
       expect([...(await everything.standing()).keys()]).toEqual([]);
     } finally {
