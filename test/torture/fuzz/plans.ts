@@ -109,9 +109,8 @@ function compare(
     // A name that stands for nothing is told, and goes into texts and numbers of messages.
     if (names.length === 0) return;
     // route(8) of the BSDs takes an address that ends so for a prefix, if its length is not said.
-    const whole = names.some(([, to]) => to.endsWith('::')) && String(here).endsWith('/128');
-    const text = whole ? String(here).slice(0, -'/128'.length) : String(here);
-    const fits = here === there || renamed.includes(text);
+    const hosts = names.flatMap(([, to]) => (to.endsWith('::') ? [`${to}/128`] : []));
+    const fits = here === there || [...renamed, ...hosts].includes(String(here));
     claim(fits, `${driver} plans ${JSON.stringify(here)} where it plans ${JSON.stringify(there)}`);
     return;
   }
