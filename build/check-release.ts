@@ -31,7 +31,6 @@ try {
   run(['sha256sum', '--check', '--strict', '--quiet', 'SHA256SUMS']);
   done('the sums are right');
   for (const deb of globSync('*.deb', { cwd: release })) {
-    // The tools of another processor's are not at hand, so that it says of itself what it cannot look at.
     const said = run(['lintian', '--allow-root', deb]);
     if (said !== '') throw new Error(`lintian of ${deb}: ${said}`);
     done(`lintian finds nothing in ${deb}`);

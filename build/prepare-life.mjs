@@ -55,14 +55,17 @@ const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ar-
 
 /** Where the Debian of a release is, once it is made. What it is made of is part of its name. */
 export function baseFolder(release) {
-  const hash = createHash('sha256').update(inside.join(' ')).digest('hex').slice(0, 12);
-  return join(cache, `debian-${release}-${hash}`);
+  return join(cache, `debian-${release}-${hashOf(inside)}`);
+}
+
+function hashOf(packages) {
+  return createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 12);
 }
 
 /** Where the packages of an init are, once they have been fetched. */
 export function initFolder(init) {
   const [release] = releases;
-  return join(cache, `init-${init}-${release}-1`);
+  return join(cache, `init-${init}-${release}-${hashOf(inits[init])}`);
 }
 
 /** Why the tests cannot be run here; undefined when all is there. */
