@@ -19,7 +19,7 @@ const syncMs = amount(500, 4_000);
 /** The unit gives a minute (WatchdogSec), which is as much for a disk that takes four seconds. */
 const watchdogMs = 15 * syncMs + 2_000;
 const each = amount(200, 2_000);
-const responses = ['firewall-drop', 'route-null', 'host-deny'];
+const responses = ['firewall-drop', 'ip-customblock', 'host-deny'];
 const mostMemoryMiB = 250;
 const nftables = facilities.find(({ name }) => name === 'nftables') as Facility;
 
