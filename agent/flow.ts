@@ -85,6 +85,7 @@ interface Admitted {
 }
 
 const none: readonly Instance[] = [];
+const dayMs = 86_400_000;
 
 export function createFlow(stages: Stages): Flow {
   const { journal } = stages;
@@ -187,6 +188,18 @@ export function createFlow(stages: Stages): Flow {
     return carryOut(ways, order, others);
   };
 
+  /**
+   * An agent that was killed had no time to take away what was empty, and this one may have been told
+   * to go by another driver since. Tried once: whose tools are gone has nothing here any more.
+   */
+  const tidyUp = async (instance: Instance): Promise<void> => {
+    if (desks.has(instanceKey(instance)) || !isDriver(instance)) return;
+    await stages.carrier(instance).teardown();
+  };
+
+  const isDriver = (instance: Instance): boolean =>
+    stages.script(instance) === undefined && stages.oneShot(instance) === undefined;
+
   const ways: Ways = {
     journal,
     report: stages.report,
@@ -203,6 +216,9 @@ export function createFlow(stages: Stages): Flow {
     recover: async ({ adopt }) => {
       const known = [...journal.instances(), ...stages.usable()];
       await Promise.all([...new Set(known.map(deskOf))].map((desk) => desk.reconcile(adopt)));
+      const former = journal.formerInstances(stages.clock.now() - dayMs);
+      // What this version or system does not know has to be left.
+      await Promise.allSettled(former.map(tidyUp));
       othersHold = journal.holdings().some(({ response, instance }) => {
         const first = stages.firstFor(response).map(deskOf);
         const alone = first.length > 0 && first.every((desk) => desk === deskOf(instance));

@@ -105,8 +105,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   let attempts = 0;
   let again: NodeJS.Timeout | undefined;
   let teardown: NodeJS.Timeout | undefined;
-  /** Nothing was done since all that is empty was taken away; and how often it could not be. */
-  let tidy = false;
+  /** How often what is empty could not be taken away. */
   let leftovers = 0;
   let stopped = false;
   let repairs = 0;
@@ -166,7 +165,6 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     timetable.look();
     if (carrier.takeDrift()) reconcileSoon(0, 'batch');
     attention?.held(journal.holdsAny(instance));
-    tidy = false;
     leftovers = 0;
     tearDownAfter(teardownAfterMs);
   };
@@ -179,10 +177,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   const tearDown = (): Promise<void> =>
     lane
       .alone(async () => {
-        if (tidy || journal.holdsAny(instance)) return;
-        tidy = await carrier.teardown();
-        // Else the tools did not work, or somebody else uses what is ours.
-        if (!tidy) tearDownAfter(teardownAfterMs + pauseMs(leftovers++));
+        if (journal.holdsAny(instance) || (await carrier.teardown())) return;
+        // The tools did not work, or somebody else uses what is ours.
+        tearDownAfter(teardownAfterMs + pauseMs(leftovers++));
       })
       .catch((error) => report.trouble(instance, error));
 

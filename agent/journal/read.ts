@@ -41,6 +41,10 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     `SELECT target FROM actions WHERE state = 'forgotten' AND instance = ?`,
   );
   const inUse = database.prepare(`SELECT DISTINCT instance FROM actions WHERE ${live}`);
+  const formerly = database.prepare(
+    `SELECT DISTINCT instance FROM actions
+     WHERE ended_at >= ? AND instance NOT IN (SELECT instance FROM actions WHERE ${live})`,
+  );
   const holdings = database.prepare(
     `SELECT DISTINCT response, instance FROM actions WHERE ${live}`,
   );
@@ -88,6 +92,10 @@ export function createReader(database: DatabaseSync, instances: Instances) {
       ),
     instances: (): Instance[] =>
       (inUse.all() as { instance: number }[]).map((row) => instances.byNumber(row.instance)),
+    formerInstances: (since: number): Instance[] =>
+      (formerly.all(since) as { instance: number }[]).map((row) =>
+        instances.byNumber(row.instance),
+      ),
     holdings: (): { response: string; instance: Instance }[] =>
       (holdings.all() as { response: string; instance: number }[]).map((row) => ({
         response: row.response,

@@ -50,6 +50,7 @@ TimeoutStopSec=60
 KillMode=process
 OOMScoreAdjust=-500
 LimitNOFILE=16384
+LimitCORE=0
 UMask=0077
 UnsetEnvironment=${nodesOwn}
 RuntimeDirectory=ar-exec

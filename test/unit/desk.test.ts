@@ -53,34 +53,6 @@ test('a deadline that cannot be written down is reported, and tried again with a
   inner.close();
 });
 
-test('what was put away is not looked at again when the agent stops', async () => {
-  const instance = { driver: routeNull.name, settings: routeNull.defaults };
-  const journal = openJournal(':memory:');
-  const run = vi.fn(async () => ({ exitCode: 0, stdout: '[]\n[]\n[]\n', stderr: '' }));
-  const report = { refused: () => {}, outcome: () => {}, repaired: () => {}, trouble: () => {} };
-  const stages = {
-    journal,
-    clock: { now: () => Date.now() },
-    report,
-    limits: { pendingRequests: 10 },
-    carrier: () => createCarrier(routeNull.make(routeNull.defaults), run),
-    responseOf: () => 'route-null',
-  };
-  const stopped = async (wait: boolean): Promise<number> => {
-    run.mockClear();
-    const desk = createDesk(stages, instance);
-    await desk.reconcile(false);
-    const first = run.mock.calls.length;
-    expect(first).toBeGreaterThan(0);
-    if (wait) await expect.poll(() => run.mock.calls.length, { timeout: 5_000 }).toBe(2 * first);
-    await desk.stop(false);
-    return run.mock.calls.length / first;
-  };
-  expect(await stopped(true), 'looked at, put away').toBe(2);
-  expect(await stopped(false), 'looked at, put away while it stops').toBe(2);
-  journal.close();
-});
-
 test('what could not be taken away is taken away later, without anybody asking again', async () => {
   const target = parseTarget('203.0.113.7');
   if (target === undefined) throw new Error('not an address');

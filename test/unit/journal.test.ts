@@ -225,6 +225,19 @@ describe('what is asked of it', () => {
     expect(journal.holdsAny({ driver: 'nftables', settings: { table: 'x' } })).toBe(false);
   });
 
+  test('instances that hold nothing any more, by when that came to an end', () => {
+    const other = { driver: 'hosts-deny', settings: { path: '/etc/hosts.deny' } };
+    add(a);
+    add('192.0.2.5', undefined, { instance: other });
+    expect(journal.formerInstances(0)).toEqual([]);
+    settle(intend({ ...order('delete', '192.0.2.5'), instance: other }), 'reverted');
+    expect(journal.formerInstances(0)).toEqual([other]);
+    expect(journal.formerInstances(now)).toEqual([other]);
+    expect(journal.formerInstances(now + 1)).toEqual([]);
+    add('192.0.2.6', undefined, { instance: other });
+    expect(journal.formerInstances(0)).toEqual([]);
+  });
+
   test('an instance is the same whatever the order of its settings', () => {
     add(a, 1, { instance: { driver: 'x', settings: { one: '1', two: '2' } } });
     reopen();
