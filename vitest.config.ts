@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Tests that share the machine (its kernel, its time) run one file after the other. */
+/** Files that share the kernel, or keep the whole machine busy, run one after the other. */
 const alone = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** A file for each core; Vitest by itself leaves one of them to itself, which is half of two. */
@@ -11,7 +11,7 @@ const beside = {
   hookTimeout: 30_000,
 };
 
-/** Files that have a machine of their own each, two of them at a time. */
+/** Files that have machines of their own (namespaces, containers, Wine), and mostly wait: two at a time. */
 const apart = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 };
 
 const project = (name: string, groupOrder: number, settings = {}) => ({
@@ -28,11 +28,11 @@ export default defineConfig({
       project('drivers', 0, beside),
       project('kernel', 1, alone),
       project('crash', 2, alone),
-      project('e2e', 3, alone),
-      project('compat', 4, alone),
-      project('torture', 5, alone),
-      project('wine', 6, apart),
-      project('life', 6, apart),
+      project('e2e', 3, apart),
+      project('compat', 3, apart),
+      project('torture', 4, alone),
+      project('wine', 5, apart),
+      project('life', 5, apart),
     ],
   },
 });
