@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Agent, createHome, type Home, startAgent } from '../e2e/agent.ts';
 import { createHosts, type Hosts } from '../kernel/hosts.ts';
 import { requires } from '../requirements.ts';
-import { type Agent, createHome, type Home, startAgent } from './agent.ts';
 
 const attempts = 10_000;
 const pipelined = 100_000;
