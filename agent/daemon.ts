@@ -202,9 +202,11 @@ function startAgentChores(
   };
   const watchClock = (): void => {
     const moved = clock.checkWall();
-    if (moved === 0) return;
-    log.warn({ movedMs: Math.round(moved) }, 'the wall clock was set; deadlines move with it');
-    journal.shiftDeadlines(moved);
+    if (moved !== 0) {
+      log.warn({ movedMs: Math.round(moved) }, 'the wall clock was set; deadlines move with it');
+      journal.shiftDeadlines(moved);
+    }
+    // While a machine is suspended timers stand still, and deadlines do not.
     for (const desk of flow.desks()) desk.deadlinesMoved();
   };
   const prune = (): void => {
