@@ -41,6 +41,10 @@ requires(
     const first = await agent.connect();
     const before = await memory();
     const peers = await Promise.all(Array.from({ length: attempts }, () => knock(home.socket)));
+    // A machine that is busy may have refused so many itself that the agent's limit was not reached.
+    for (let fate = 'held'; fate === 'held'; fate = peers.at(-1)?.fate ?? '') {
+      peers.push(await knock(home.socket));
+    }
     const held = peers.filter(({ fate }) => fate === 'held');
     expect(held.length).toBeLessThan(limit);
     expect(held.length).toBeGreaterThan(limit / 2);
