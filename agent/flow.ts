@@ -193,6 +193,7 @@ export function createFlow(stages: Stages): Flow {
    * to go by another driver since. Tried once: whose tools are gone has nothing here any more.
    */
   const tidyUp = async (instance: Instance): Promise<void> => {
+    // Desks see to that themselves.
     if (desks.has(instanceKey(instance)) || !isDriver(instance)) return;
     await stages.carrier(instance).teardown();
   };
@@ -216,7 +217,7 @@ export function createFlow(stages: Stages): Flow {
     recover: async ({ adopt }) => {
       const known = [...journal.instances(), ...stages.usable()];
       await Promise.all([...new Set(known.map(deskOf))].map((desk) => desk.reconcile(adopt)));
-      const former = journal.formerInstances(stages.clock.now() - dayMs);
+      const former = journal.endedInstances(stages.clock.now() - dayMs);
       // What this version or system does not know has to be left.
       await Promise.allSettled(former.map(tidyUp));
       othersHold = journal.holdings().some(({ response, instance }) => {

@@ -79,7 +79,7 @@ export interface Desk {
   pending(): number;
   /** Whether there is anything here that could differ from the journal. */
   inUse(): boolean;
-  /** All deadlines were moved. */
+  /** All deadlines were moved, or time may have passed that no timer counted. */
   deadlinesMoved(): void;
   stop(revert: boolean): Promise<void>;
 }

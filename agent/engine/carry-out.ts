@@ -1,7 +1,7 @@
 import type { Driver, Effect, Plan, Reading } from '../../platform/driver.ts';
+import { endText } from '../../platform/exit-status.ts';
 import type { Runner, Step, StepResult } from '../../platform/step.ts';
 import { isHost, type Target } from '../../platform/target.ts';
-import { statusText } from '../../platform/windows/names.ts';
 import { all, type Carried, type Failure, inFewWords, mostCharacters } from './carried.ts';
 import { converge } from './converge.ts';
 import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
@@ -277,16 +277,15 @@ async function runSteps(
 ): Promise<Failure | undefined> {
   for (const step of steps) {
     const result = await run(step);
-    const { failure, exitCode, remark } = result;
+    const { failure, remark } = result;
     if (remark !== undefined) remarks.push(remark);
     if (failure !== undefined) {
       const what = nameOf(step);
-      const status = exitCode === undefined ? failure : `exit ${statusText(exitCode)}`;
       // Some tools complain where they print their results.
       const lines = result.stdout.trim().split('\n');
       const first = step.kind === 'command' && step.complainsFirst === true;
       const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
-      return { failure, why: `${what}: ${status}: ${said.slice(0, mostCharacters)}` };
+      return { failure, why: `${what}: ${endText(result)}: ${said.slice(0, mostCharacters)}` };
     }
   }
   return undefined;

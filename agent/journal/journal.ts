@@ -40,8 +40,8 @@ export interface Journal {
   forgotten(instance: Instance): ReadonlySet<string>;
   /** Driver instances that have live actions. */
   instances(): Instance[];
-  /** Those that have none left, and had some until a time in milliseconds since 1970 or later. */
-  formerInstances(since: number): Instance[];
+  /** Those of which actions have ended since a time, in milliseconds since 1970. */
+  endedInstances(since: number): Instance[];
   /** Which responses have live actions, of which instances. */
   holdings(): { readonly response: string; readonly instance: Instance }[];
   /** Live actions of an instance whose time has come, soonest first. */

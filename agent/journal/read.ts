@@ -41,10 +41,7 @@ export function createReader(database: DatabaseSync, instances: Instances) {
     `SELECT target FROM actions WHERE state = 'forgotten' AND instance = ?`,
   );
   const inUse = database.prepare(`SELECT DISTINCT instance FROM actions WHERE ${live}`);
-  const formerly = database.prepare(
-    `SELECT DISTINCT instance FROM actions
-     WHERE ended_at >= ? AND instance NOT IN (SELECT instance FROM actions WHERE ${live})`,
-  );
+  const endedSince = database.prepare('SELECT DISTINCT instance FROM actions WHERE ended_at >= ?');
   const holdings = database.prepare(
     `SELECT DISTINCT response, instance FROM actions WHERE ${live}`,
   );
@@ -92,8 +89,8 @@ export function createReader(database: DatabaseSync, instances: Instances) {
       ),
     instances: (): Instance[] =>
       (inUse.all() as { instance: number }[]).map((row) => instances.byNumber(row.instance)),
-    formerInstances: (since: number): Instance[] =>
-      (formerly.all(since) as { instance: number }[]).map((row) =>
+    endedInstances: (since: number): Instance[] =>
+      (endedSince.all(since) as { instance: number }[]).map((row) =>
         instances.byNumber(row.instance),
       ),
     holdings: (): { response: string; instance: Instance }[] =>

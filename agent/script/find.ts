@@ -71,7 +71,7 @@ export function createScripts(
       wantsFacts: true,
       summary: `runs ${file}`,
       instance: held ?? instanceOf({ name, folder, file, dialect, stateful, log, extraArgs }),
-      guardsAddress: declaration?.guard ?? guarded(name),
+      guardsAddress: guarded(name),
       nameOf,
     };
   };

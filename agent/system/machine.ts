@@ -1,8 +1,9 @@
 import { Resolver } from 'node:dns';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type AddressTarget, parseTarget } from '../../platform/target.ts';
+import { markOf } from './file-mark.ts';
 import { type Gateways, linuxGateways } from './gateways.ts';
 import { createManagerAddresses, type KnownNames } from './manager-addresses.ts';
 
@@ -100,10 +101,4 @@ function essential(address: string, what: string): Essential[] {
 
 async function readOrEmpty(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => '');
-}
-
-/** Tells a version of a file from another one. */
-async function markOf(file: string): Promise<string> {
-  const found = await stat(file, { bigint: true }).catch(() => undefined);
-  return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
 }

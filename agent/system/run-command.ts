@@ -4,13 +4,13 @@ import { isAbsolute, join } from 'node:path';
 import type { CommandStep, StepResult } from '../../platform/step.ts';
 import { checkExecutable } from './check-executable.ts';
 import { type Child, startChild, type ToolPlace } from './child.ts';
+import { usualDeadlineMs } from './deadline.ts';
 import { isOurselves } from './ourselves.ts';
 import { createStandby } from './standby.ts';
 import { toolPlace } from './tool-place.ts';
 import type { OwnWork } from './watch/own-work.ts';
 import { endTree } from './windows/end-process.ts';
 
-const defaultDeadlineMs = 20_000;
 const stderrLimitCharacters = 2_000;
 /** How long the pipes of a killed tool may stay open before its result is given up. */
 const pipeGraceMs = 500;
@@ -86,7 +86,7 @@ async function withDeadline(
   step: CommandStep,
   end: (pid: number) => unknown,
 ): Promise<StepResult> {
-  const { deadlineMs = defaultDeadlineMs, leavesDaemons = false } = step;
+  const { deadlineMs = usualDeadlineMs, leavesDaemons = false } = step;
   let killed = false;
   let grace: NodeJS.Timeout | undefined;
   let giveUp: () => void = () => {};

@@ -6,8 +6,8 @@
 import { access } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { execa } from 'execa';
+import { statusText } from '../../platform/exit-status.ts';
 import type { ScriptStep } from '../../platform/step.ts';
-import { statusText } from '../../platform/windows/names.ts';
 import { checkScriptFile } from './script-file.ts';
 import { keepBeginning, readLines } from './script-output.ts';
 import { endTree } from './windows/end-process.ts';

@@ -4,6 +4,7 @@ import { changeAccount, readAccounts } from './change-account.ts';
 import { checkExecutable } from './check-executable.ts';
 import { type Bus, createBus, systemBusSocket } from './dbus/bus.ts';
 import { runDbus } from './dbus/run-dbus.ts';
+import { deadlineWithin, usualDeadlineMs } from './deadline.ts';
 import { endProcess } from './end-process.ts';
 import { endSessions } from './end-sessions.ts';
 import { editBlock, readFileStep } from './files.ts';
@@ -22,9 +23,6 @@ import { readWindowsGateways } from './windows/gateways.ts';
 import { tryNativeCalls } from './windows/processes.ts';
 import { restartService } from './windows/restart-service.ts';
 
-/** How long a step may take that says nothing else; what others say is meant for this. */
-const usualMs = 20_000;
-
 /**
  * The one door to the machine: carries out any step, and reports what came of it. Never throws.
  * `limitMs` is how long a tool may take; those that may take longer or less long go by it too.
@@ -34,12 +32,12 @@ export function createRunner(
   bus: Bus = createBus(systemBusSocket),
   endpoints: Endpoints = async () => ({}),
   own: OwnWork = createOwnWork(),
-  limitMs: () => number = () => usualMs,
+  limitMs: () => number = () => usualDeadlineMs,
 ): Runner {
   const startCommand = createCommandRunner(folders, own.started);
   const timed = <S extends { readonly deadlineMs?: number }>(step: S): S => ({
     ...step,
-    deadlineMs: deadlineOf(step.deadlineMs ?? usualMs, limitMs()),
+    deadlineMs: deadlineWithin(step.deadlineMs ?? usualDeadlineMs, limitMs()),
   });
   const runCommand: typeof startCommand = (step) =>
     // A service takes its time to end, and it is not for the tool to say how long.
@@ -101,9 +99,4 @@ export function createRunner(
   };
   const run: Runner = (step) => own.during(step, () => carryOut(step));
   return run;
-}
-
-/** In proportion; but what is to be quicker than others is not given less than all have. */
-function deadlineOf(ms: number, limit: number): number {
-  return Math.max(Math.ceil((ms * limit) / usualMs), Math.min(ms, limit));
 }

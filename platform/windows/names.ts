@@ -1,4 +1,4 @@
-/** Names as Windows has them: of accounts, of files, of devices; and of how a program ended. */
+/** Names as Windows has them: of accounts, of files, of devices. */
 
 /** What no part of a path may hold (Microsoft, "Naming Files, Paths, and Namespaces"). */
 const oddInPath = /[\p{Cc}<>"|?*:/]/u;
@@ -67,14 +67,4 @@ export function isSamePath(one: string, other: string): boolean {
 export function isBelow(path: string, folder: string): boolean {
   const [inside, above] = [foldCase(path), foldCase(folder).replace(/\\$/, '')];
   return inside === above || inside.startsWith(`${above}\\`);
-}
-
-/**
- * The status that a program ended with, as people and the pages of Microsoft write it. That of one that
- * crashed is one of Windows' own (ntstatus.h), which Node gives as a large number: 3221225477 is
- * 0xC0000005, an access that was not allowed.
- */
-export function statusText(exitCode: number): string {
-  if (exitCode <= 0x7fff_ffff) return String(exitCode);
-  return `${exitCode - 2 ** 32} (0x${exitCode.toString(16).toUpperCase()})`;
 }

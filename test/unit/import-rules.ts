@@ -127,7 +127,12 @@ function packageName(specifier: string): string {
 
 function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (from.startsWith('platform/')) return to.startsWith('platform/');
-  const data = ['platform/target.ts', 'platform/system.ts', 'platform/windows/names.ts'];
+  const data = [
+    'platform/target.ts',
+    'platform/system.ts',
+    'platform/windows/names.ts',
+    'platform/exit-status.ts',
+  ];
   if (leaves.includes(to) || data.includes(to)) return true;
   const contracts = ['platform/driver.ts', 'platform/flows.ts', 'platform/step.ts'];
   if (contracts.includes(to)) return typeOnly;

@@ -225,17 +225,15 @@ describe('what is asked of it', () => {
     expect(journal.holdsAny({ driver: 'nftables', settings: { table: 'x' } })).toBe(false);
   });
 
-  test('instances that hold nothing any more, by when that came to an end', () => {
+  test('instances of which actions have ended, by when they did', () => {
     const other = { driver: 'hosts-deny', settings: { path: '/etc/hosts.deny' } };
     add(a);
     add('192.0.2.5', undefined, { instance: other });
-    expect(journal.formerInstances(0)).toEqual([]);
+    expect(journal.endedInstances(0)).toEqual([]);
     settle(intend({ ...order('delete', '192.0.2.5'), instance: other }), 'reverted');
-    expect(journal.formerInstances(0)).toEqual([other]);
-    expect(journal.formerInstances(now)).toEqual([other]);
-    expect(journal.formerInstances(now + 1)).toEqual([]);
-    add('192.0.2.6', undefined, { instance: other });
-    expect(journal.formerInstances(0)).toEqual([]);
+    expect(journal.endedInstances(0)).toEqual([other]);
+    expect(journal.endedInstances(now)).toEqual([other]);
+    expect(journal.endedInstances(now + 1)).toEqual([]);
   });
 
   test('an instance is the same whatever the order of its settings', () => {

@@ -2,13 +2,7 @@ import { win32 } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { grammarOf, restoreTarget } from '../../platform/target.ts';
-import {
-  foldCase,
-  isBelow,
-  isSamePath,
-  parseAccountName,
-  statusText,
-} from '../../platform/windows/names.ts';
+import { foldCase, isBelow, isSamePath, parseAccountName } from '../../platform/windows/names.ts';
 
 const { file, user, process } = grammarOf('win32');
 const path = (text: string) => file(text)?.text;
@@ -205,14 +199,4 @@ test('the journal gives back what was written to it', () => {
     executable: 'C:\\a b.exe',
   });
   expect(restoreTarget('user', 'jane doe')).toEqual({ kind: 'user', text: 'jane doe' });
-});
-
-test.each([
-  [0, '0'],
-  [1_060, '1060'],
-  [0x7fff_ffff, '2147483647'],
-  [0xffff_ffff, '-1 (0xFFFFFFFF)'],
-  [3_221_225_477, '-1073741819 (0xC0000005)'],
-])('the status %d is written as %s', (exitCode, text) => {
-  expect(statusText(exitCode)).toBe(text);
 });

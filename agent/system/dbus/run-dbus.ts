@@ -1,11 +1,11 @@
 import type { DbusCall, DbusStep, StepResult } from '../../../platform/step.ts';
+import { usualDeadlineMs } from '../deadline.ts';
 import type { Bus } from './bus.ts';
 import { BusError } from './connection.ts';
 import type { Read } from './wire.ts';
 
 /** A bus allows a connection 128 calls without an answer (dbus-daemon(1), max_replies_per_connection). */
 const atOnce = 16;
-const defaultDeadlineMs = 20_000;
 
 const failures = { missing: 'missing', refused: 'exit', timeout: 'timeout', lost: 'io' } as const;
 
@@ -14,7 +14,7 @@ const failures = { missing: 'missing', refused: 'exit', timeout: 'timeout', lost
  * others from being made; without an answer no more are made.
  */
 export async function runDbus(step: DbusStep, bus: Bus): Promise<StepResult> {
-  const until = performance.now() + (step.deadlineMs ?? defaultDeadlineMs);
+  const until = performance.now() + (step.deadlineMs ?? usualDeadlineMs);
   const make = (call: DbusCall): Promise<readonly Read[]> => {
     const left = Math.ceil(until - performance.now());
     if (left <= 0) throw new BusError('timeout', `${step.destination}: no time was left`);

@@ -7,6 +7,7 @@ import { watch as listen } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { FilesWatch } from '../../../platform/driver.ts';
+import { markOf } from '../file-mark.ts';
 import type { OwnWork } from './own-work.ts';
 import type { OnEvent, Watcher } from './watcher.ts';
 
@@ -28,8 +29,7 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   let stopped = false;
   let last: Promise<void> = Promise.resolve();
   let isPlanned = false;
-  /** How often we have changed one of them, and how many of these changes are not looked at yet. */
-  let changes = 0;
+  /** How many changes of our own are not looked at yet. */
   let unseen = 0;
 
   /** One look after the other, so that none goes by what another is about to find. */
@@ -59,10 +59,9 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
   const look = async (): Promise<void> => {
     await listenToAll();
     for (const path of paths) {
-      const before = changes;
       const now = await markOf(path);
       // What we are at work on, or were just now, is looked at when we are done.
-      if (own.isBusy(path) || changes !== before || unseen > 0 || now === known.get(path)) continue;
+      if (own.isBusy(path) || unseen > 0 || now === known.get(path)) continue;
       const isFirst = !known.has(path);
       known.set(path, now);
       if (!isFirst) onEvent({ kind: 'changed', what: `${path} was changed by somebody else` });
@@ -101,7 +100,6 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
 
   const forgetting = paths.map((path) =>
     own.onDone(path, () => {
-      changes += 1;
       unseen += 1;
       return inTurn(async () => {
         unseen -= 1;
@@ -127,16 +125,6 @@ export function watchFiles({ paths }: FilesWatch, own: OwnWork, onEvent: OnEvent
       listening?.close();
     },
   };
-}
-
-/** Changes whenever what is there does: another file, or another content. */
-async function markOf(path: string): Promise<string> {
-  try {
-    const { dev, ino, size, mtimeNs, mode, uid } = await stat(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, mode, uid].join(' ');
-  } catch {
-    return 'nothing';
-  }
 }
 
 async function withMark({ folder, name }: Place): Promise<string> {

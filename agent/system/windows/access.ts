@@ -1,10 +1,9 @@
 /** Access lists that the agent itself sets: of its folder and of its pipe. What is there already, acl.ts reads. */
 import { win32 } from 'node:path';
 import { withFfi } from '../ffi.ts';
+import { kernelObject } from './acl.ts';
 import { library, NativeFailure, once, type Pointer, room, wide } from './native.ts';
 
-/** SE_KERNEL_OBJECT. */
-const kernelObject = 6;
 /** DACL_SECURITY_INFORMATION, and PROTECTED_DACL: nothing is inherited from above. */
 const part = { owner: 0x1, list: 0x4, protected: 0x8000_0000 } as const;
 const revision = 1;

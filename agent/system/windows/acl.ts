@@ -48,42 +48,21 @@ const placeRights = 0x0001_0000 | 0x0004_0000 | 0x0008_0000 | 0x1000_0000 | 0x40
 const contentRights = 0x2 | 0x4 | 0x10 | 0x100 | 0x4000_0000;
 /** SE_FILE_OBJECT, SE_KERNEL_OBJECT. */
 const fileObject = 1;
-const kernelObject = 6;
+export const kernelObject = 6;
 const ownerAndList = 0x1 | 0x4;
 const inheritOnlyFlag = 0x8;
 /** ACCESS_ALLOWED_ACE_TYPE, and the same with a condition: what may be allowed is taken for allowed. */
 const allowing = [0, 9];
 const denying = [1, 10];
 
+/** Its kind, what is asked for, and where that goes: owner, group, list, audit, and who holds them. */
+const asked = ['int32', 'uint32', 'buffer', 'pointer', 'buffer', 'pointer', 'buffer'] as const;
+
 const calls = once(() =>
   withFfi((ffi) => ({
     ...ffi.dlopen(library('advapi32.dll'), {
-      GetNamedSecurityInfoW: {
-        arguments: [
-          'buffer',
-          'int32',
-          'uint32',
-          'buffer',
-          'pointer',
-          'buffer',
-          'pointer',
-          'buffer',
-        ],
-        return: 'uint32',
-      },
-      GetSecurityInfo: {
-        arguments: [
-          'pointer',
-          'int32',
-          'uint32',
-          'buffer',
-          'pointer',
-          'buffer',
-          'pointer',
-          'buffer',
-        ],
-        return: 'uint32',
-      },
+      GetNamedSecurityInfoW: { arguments: ['buffer', ...asked], return: 'uint32' },
+      GetSecurityInfo: { arguments: ['pointer', ...asked], return: 'uint32' },
     }).functions,
     ...ffi.dlopen(library('kernel32.dll'), {
       LocalFree: { arguments: ['pointer'], return: 'pointer' },

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { endText } from '../../../platform/exit-status.ts';
 import type { RestartServiceStep, Runner, StepResult } from '../../../platform/step.ts';
-import { statusText } from '../../../platform/windows/names.ts';
 
 /** SERVICE_STOPPED and SERVICE_RUNNING (winsvc.h). */
 const stopped = 1;
@@ -33,10 +33,10 @@ export async function restartService(
 }
 
 /** `net` writes its complaints to either. */
-function textOf({ stderr, stdout, failure, exitCode }: StepResult): string {
-  const said = stderr.trim() || stdout.trim();
+function textOf(result: StepResult): string {
+  const said = result.stderr.trim() || result.stdout.trim();
   if (said !== '') return said.replace(/\s+/g, ' ').slice(0, 500);
-  return exitCode === undefined ? (failure ?? 'no answer') : `exit ${statusText(exitCode)}`;
+  return endText(result);
 }
 
 async function reaches(
