@@ -6,6 +6,7 @@ export interface Lane<Item, Result> {
   push(item: Item): Promise<Result>;
   /** Runs `work` when nothing else runs in this lane. */
   alone<Answer>(work: () => Promise<Answer>): Promise<Answer>;
+  /** How many items wait. Work that runs alone is the agent's own, and nobody waits for it. */
   pending(): number;
   /** Resolves when all that was queued until now is done. */
   idle(): Promise<void>;
@@ -43,6 +44,7 @@ const forgetAfter = 4_096;
 export function createLane<Item, Result>(options: LaneOptions<Item, Result>): Lane<Item, Result> {
   const queue: (Job<Item, Result> | Exclusive)[] = [];
   let head = 0;
+  let waiting = 0;
   let running: Promise<void> | undefined;
 
   const wake = (): void => {
@@ -104,6 +106,7 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
         earlier.merged.push(job);
       }
       head += 1;
+      waiting -= 1;
     }
     return [...batch.values()];
   };
@@ -123,7 +126,7 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
   return {
     push: (item) =>
       new Promise<Result>((resolve, reject) => {
-        if (queue.length - head >= options.maxPending) {
+        if (waiting >= options.maxPending) {
           reject(
             new ArError(
               'limit-pending',
@@ -134,6 +137,7 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
           return;
         }
         queue.push({ item, resolve, reject });
+        waiting += 1;
         wake();
       }),
     alone: (work) =>
@@ -141,7 +145,7 @@ export function createLane<Item, Result>(options: LaneOptions<Item, Result>): La
         queue.push({ work: () => work().then(resolve, reject) });
         wake();
       }),
-    pending: () => queue.length - head,
+    pending: () => waiting,
     idle: async () => {
       while (running !== undefined) await running;
     },

@@ -126,6 +126,25 @@ describe('a lane', () => {
     await expect(lane.push(item('a'))).rejects.toThrow('lost');
   });
 
+  test('says of nobody that he waits, when it is the agent that looks', async () => {
+    const { lane, batch, open } = gatedLane({ maxPending: 1 });
+    const first = lane.push(item('a'));
+    await batch(1);
+    const looks = [lane.alone(async () => 'looked'), lane.alone(async () => 'looked again')];
+    expect(lane.pending()).toBe(0);
+    const second = lane.push(item('b'));
+    expect(lane.pending()).toBe(1);
+    open();
+    await batch(2);
+    open();
+    expect(await Promise.all([first, ...looks, second])).toEqual([
+      'a0',
+      'looked',
+      'looked again',
+      'b0',
+    ]);
+  });
+
   test('does what has to be alone between the batches before and after', async () => {
     const seen: string[] = [];
     const { lane } = gatedLane({
