@@ -1,10 +1,12 @@
 import type { About, Finding } from './about.ts';
-import type { Step, StepResult } from './step.ts';
+import type { Inquiry, Question } from './question.ts';
+import type { Step } from './step.ts';
 import type { System } from './system.ts';
 import type { Target } from './target.ts';
 import type { Watch } from './watch.ts';
 
 export type { About, Finding } from './about.ts';
+export type { Inquiry, Question } from './question.ts';
 export type {
   DbusWatch,
   FilesWatch,
@@ -15,13 +17,6 @@ export type {
   WatchEvent,
   XtablesWatch,
 } from './watch.ts';
-
-/** Something to ask the machine, and a pure function that understands the answers. */
-export interface Question<Answer> {
-  readonly steps: readonly Step[];
-  /** `results[i]` answers `steps[i]`. Never throws. */
-  read(results: readonly StepResult[]): Answer;
-}
 
 /**
  * What has to be known to take an effect back, beyond its target (the former state of an account,
@@ -93,6 +88,12 @@ export type Reading<T extends Target = Target> =
       readonly trouble?: string | undefined;
       /** Makes the named containers stand whole, from what was found, without a gap. */
       setup(containers: readonly string[]): Step[];
+      /**
+       * As `setup`, and makes effects in what it makes, in fewer steps than both take one after the other;
+       * right after this reading, with no step in between. Not for drivers that have to look again before
+       * a batch (`hindrance`, `examine`, `sharesPlace`, `plansFromReading`).
+       */
+      rebuild?(containers: readonly string[], effects: readonly Effect<T>[]): Step[];
       /** Takes away every container of ours; only called when no effect is left. */
       teardown(): Step[];
       /** See `Traits.plansFromReading`. */
@@ -181,7 +182,7 @@ export interface Driver<T extends Target = Target> {
   /** Read-only: is the facility here and usable? */
   readonly probe: Question<Usability>;
   /** Read-only: what of ours does the machine hold now? */
-  readonly inspect: Question<Reading<T>>;
+  readonly inspect: Inquiry<Reading<T>>;
   /** Read-only, before an effect is made: is this target fit for it, and how is it now? */
   examine?(target: T, facts: Facts): Question<Examined>;
   /**

@@ -68,8 +68,7 @@ export async function planEffect(
   const [refused] = settled;
   if (refused !== undefined) return plan(refused.why ?? 'it is so already', []);
   const why = held === undefined ? chosen : `${driver.name} holds it`;
-  const setup = await setupSteps(carrier, target);
-  const steps = [...setup, ...(await planner(carrier)).apply(fit)];
+  const steps = await stepsOf(carrier, target, fit);
   const following = standing ? [] : await madeSteps?.(driver, [target]);
   return plan(why, [...steps, ...(following ?? [])]);
 }
@@ -94,12 +93,22 @@ async function planner(carrier: Carrier): Promise<BatchPlan> {
   return found;
 }
 
-async function setupSteps(carrier: Carrier, target: Decision['target']): Promise<Step[]> {
+/** What it stands in is made first, or along with it. */
+async function stepsOf(
+  carrier: Carrier,
+  target: Decision['target'],
+  effects: readonly Effect[],
+): Promise<readonly Step[]> {
   const container = carrier.driver.container(target);
-  if (container === undefined) return [];
+  if (container === undefined) return (await planner(carrier)).apply(effects);
   const reading = await carrier.inspect();
   if (!reading.known) throw cannotTell(carrier, reading.why);
-  return reading.containers.includes(container) ? [] : reading.setup([container]);
+  const lacking = [container].filter((name) => !reading.containers.includes(name));
+  if (lacking.length > 0 && reading.rebuild !== undefined) {
+    return reading.rebuild(lacking, effects);
+  }
+  const setup = lacking.length === 0 ? [] : reading.setup(lacking);
+  return [...setup, ...(await planner(carrier)).apply(effects)];
 }
 
 function cannotTell({ driver }: Carrier, why: string): ArError {

@@ -1,10 +1,12 @@
 import type { Driver, Effect, Plan, Reading } from '../../platform/driver.ts';
-import { endText } from '../../platform/exit-status.ts';
-import type { Runner, Step, StepResult } from '../../platform/step.ts';
+import type { Runner, Step } from '../../platform/step.ts';
 import { isHost, type Target } from '../../platform/target.ts';
-import { all, type Carried, type Failure, inFewWords, mostCharacters } from './carried.ts';
+import { ask } from './ask.ts';
+import { all, type Carried, type Failure } from './carried.ts';
+import { createContainers } from './containers.ts';
 import { converge } from './converge.ts';
 import { type ExaminedEffects, examine, type Remembered } from './examine.ts';
+import { runSteps } from './run-steps.ts';
 
 /** Carries out what one driver plans, and finds out whether it came true. */
 export interface Carrier {
@@ -20,10 +22,25 @@ export interface Carrier {
   examine(effects: readonly Effect[]): Promise<ExaminedEffects>;
   /** Makes containers stand whole again after `inspect` found them broken or gone. */
   mend(reading: Reading, containers: readonly string[]): Promise<string | undefined>;
+  /**
+   * Mends, and makes effects besides, right after `inspect`: where the driver can do both at once, and
+   * otherwise `undefined`, with nothing done.
+   */
+  rebuild(
+    reading: Reading,
+    containers: readonly string[],
+    effects: readonly Effect[],
+  ): Promise<Rebuilt | undefined>;
   /** Takes the driver's containers away if nothing is in them any more; false if they may still stand. */
   teardown(): Promise<boolean>;
   /** True once since something was found missing that nobody here took away. */
   takeDrift(): boolean;
+}
+
+export interface Rebuilt {
+  /** Why containers still do not stand. */
+  readonly trouble?: string | undefined;
+  readonly carried: Carried[];
 }
 
 /** `remember` has to write down what it is given before it returns. */
@@ -32,10 +49,8 @@ export function createCarrier(
   run: Runner,
   remember: (found: readonly Remembered[]) => void = () => {},
 ): Carrier {
-  let standing = new Set<string>();
-  /** What the last look found, as long as nothing was changed here since. */
-  let seen: Reading | undefined;
-  let drifted = false;
+  const containers = createContainers(driver, run);
+  const { inspect, mend } = containers;
   const sharesPlace = driver.traits.sharesPlace === true;
 
   /** Why the steps have failed, or may have. */
@@ -43,42 +58,6 @@ export function createCarrier(
     const failed = await runSteps(run, steps, remarks);
     const tellsNothing = driver.traits.statusTellsNothing === true && steps.length > 0;
     return failed ?? (tellsNothing ? unseen : undefined);
-  };
-
-  const inspect = async (): Promise<Reading> => {
-    const reading = inFewWords(driver.inspect.read(await runAll(run, driver.inspect.steps)));
-    if (reading.known) {
-      const whole = new Set(reading.containers);
-      for (const name of standing) if (!whole.has(name)) drifted = true;
-      standing = whole;
-    }
-    seen = reading;
-    return reading;
-  };
-
-  const mend = async (
-    reading: Reading,
-    containers: readonly string[],
-  ): Promise<string | undefined> => {
-    if (!reading.known) return reading.why;
-    const lacking = containers.filter((name) => !standing.has(name));
-    if (lacking.length === 0) return undefined;
-    seen = undefined;
-    const steps = reading.setup(lacking);
-    // What does not stand, and what nothing here can make stand, enforces nothing.
-    if (steps.length === 0 && reading.trouble !== undefined) return reading.trouble;
-    const failed = await runSteps(run, steps);
-    if (failed !== undefined) return failed.why;
-    for (const name of lacking) standing.add(name);
-    return undefined;
-  };
-
-  /** The first block after a quiet time goes by the last look; if that does not do, by a new one. */
-  const setUp = async (needed: readonly string[]): Promise<string | undefined> => {
-    if (needed.every((name) => standing.has(name))) return undefined;
-    const known = seen;
-    if (known?.known === true && (await mend(known, needed)) === undefined) return undefined;
-    return mend(await inspect(), needed);
   };
 
   const planner = async (): Promise<Plan | Failure> =>
@@ -94,13 +73,41 @@ export function createCarrier(
   const hindrance = async (count: number): Promise<Failure | undefined> => {
     const question = driver.hindrance?.(count);
     if (question === undefined) return undefined;
-    const why = question.read(await runAll(run, question.steps));
+    const why = question.read(await ask(question, run));
     return why === undefined ? undefined : { failure: 'exit', why };
   };
 
+  const rebuild: Carrier['rebuild'] = async (reading, names, effects) => {
+    if (!reading.known || reading.rebuild === undefined) return undefined;
+    const lacking = containers.lacking(names);
+    const failed = await act(reading.rebuild(lacking, effects));
+    if (failed === undefined) {
+      containers.made(lacking);
+      return { carried: all(effects, 'done') };
+    }
+    const trouble = await mend(await inspect(), lacking);
+    if (trouble === undefined) return { carried: await makeRest(effects, failed) };
+    return { trouble, carried: all(effects, 'failed', { failure: 'exit', why: trouble }) };
+  };
+
+  /** What they stand in first, or both at once. */
   const make = async (effects: readonly Effect[]): Promise<Carried[]> => {
-    const trouble = await setUp(containersOf(driver, effects));
-    if (trouble !== undefined) return all(effects, 'failed', { failure: 'exit', why: trouble });
+    const names = containersOf(driver, effects);
+    if (containers.lacking(names).length > 0) {
+      const seen = containers.lastSeen(names);
+      const reading = seen ?? (await inspect());
+      const rebuilt = await rebuild(reading, names, effects);
+      if (rebuilt !== undefined) return rebuilt.carried;
+      let trouble = await mend(reading, names);
+      if (trouble !== undefined && seen !== undefined) trouble = await mend(await inspect(), names);
+      if (trouble !== undefined) {
+        return all(effects, 'failed', { failure: 'exit', why: trouble });
+      }
+    }
+    return makeInside(effects);
+  };
+
+  const makeInside = async (effects: readonly Effect[]): Promise<Carried[]> => {
     let known = effects;
     if (sharesPlace && effects.some(({ standing }) => standing === true)) {
       const reading = await inspect();
@@ -114,6 +121,10 @@ export function createCarrier(
     const remarks: string[] = [];
     const failed = await act(plan.apply(known), remarks);
     if (failed === undefined) return remarked(all(effects, 'done'), remarks);
+    return makeRest(effects, failed);
+  };
+
+  const makeRest = (effects: readonly Effect[], failed: Failure): Promise<Carried[]> => {
     const attempt = async (rest: readonly Effect[]): Promise<Failure | undefined> => {
       const reading = await inspect();
       const trouble = await mend(reading, containersOf(driver, rest));
@@ -171,17 +182,6 @@ export function createCarrier(
     return carried;
   };
 
-  const teardown = async (): Promise<boolean> => {
-    const reading = await inspect();
-    if (!reading.known) return false;
-    const steps = reading.effects.length > 0 ? [] : reading.teardown();
-    if (steps.length === 0) return true;
-    const failed = await runSteps(run, steps);
-    standing = new Set();
-    await inspect();
-    return failed === undefined;
-  };
-
   return {
     driver,
     apply,
@@ -190,12 +190,9 @@ export function createCarrier(
     planner,
     examine: (effects) => examine(driver, effects, run, () => {}),
     mend,
-    teardown,
-    takeDrift: () => {
-      const was = drifted;
-      drifted = false;
-      return was;
-    },
+    rebuild,
+    teardown: containers.teardown,
+    takeDrift: containers.takeDrift,
   };
 }
 
@@ -258,40 +255,4 @@ function containersOf(driver: Driver, effects: readonly Effect[]): string[] {
 /** Drivers whose steps remark something carry one effect in a batch: it is said of that one. */
 function remarked(carried: Carried[], [remark]: readonly string[]): Carried[] {
   return remark === undefined ? carried : carried.map((one) => ({ ...one, why: remark }));
-}
-
-/** A tool that hangs would hold up this lane with each of the steps: the rest is not tried. */
-async function runAll(run: Runner, steps: readonly Step[]): Promise<StepResult[]> {
-  const results: StepResult[] = [];
-  for (const step of steps) {
-    const last = results.at(-1);
-    results.push(last?.failure === 'timeout' ? last : await run(step));
-  }
-  return results;
-}
-
-async function runSteps(
-  run: Runner,
-  steps: readonly Step[],
-  remarks: string[] = [],
-): Promise<Failure | undefined> {
-  for (const step of steps) {
-    const result = await run(step);
-    const { failure, remark } = result;
-    if (remark !== undefined) remarks.push(remark);
-    if (failure !== undefined) {
-      const what = nameOf(step);
-      // Some tools complain where they print their results.
-      const lines = result.stdout.trim().split('\n');
-      const first = step.kind === 'command' && step.complainsFirst === true;
-      const said = result.stderr.trim() || lines.at(first ? 0 : -1)?.trim() || 'no message';
-      return { failure, why: `${what}: ${endText(result)}: ${said.slice(0, mostCharacters)}` };
-    }
-  }
-  return undefined;
-}
-
-function nameOf(step: Step): string {
-  if (step.kind === 'dbus') return step.destination;
-  return 'tool' in step ? step.tool : 'path' in step ? step.path : step.kind;
 }

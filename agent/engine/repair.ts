@@ -42,8 +42,7 @@ export async function repair(carrier: Carrier, options: RepairOptions): Promise<
   const reading = withoutForgotten(found, options);
   const compared = difference(options.actions, reading, carrier.driver.traits, options.now);
   const lacking = lackingContainers(carrier, reading, compared);
-  const mendTrouble = await carrier.mend(reading, lacking);
-  const applied = await applyMissing(carrier, compared, options.now);
+  const { mendTrouble, applied } = await putBack(carrier, reading, lacking, compared, options.now);
   const reverted = await removeSurplus(carrier, compared, options.adopt);
   const { failed, refused } = troublesOf([...applied, ...reverted], options.actions);
   const foreign = new Set(
@@ -83,15 +82,27 @@ function lackingContainers(carrier: Carrier, reading: Known, { verdicts }: Diffe
   return [...needed].filter((name) => !reading.containers.includes(name));
 }
 
-async function applyMissing(
+/** Containers and effects at once, if the driver can: each process more is a time without them. */
+async function putBack(
   carrier: Carrier,
+  reading: Known,
+  lacking: readonly string[],
   { repairs }: Difference,
   now: number,
-): Promise<Carried[]> {
+): Promise<{ readonly mendTrouble: string | undefined; readonly applied: readonly Carried[] }> {
   const effects = repairs.flatMap((one) =>
     one.kind === 'apply' ? [effectOf(one.action, one.endsAt, now, one.standing)] : [],
   );
-  return inBatches(carrier, effects, carrier.apply);
+  const { batchSize } = carrier.driver.traits;
+  const [first, rest] = [effects.slice(0, batchSize), effects.slice(batchSize)];
+  const rebuilt = first.length === 0 ? undefined : await carrier.rebuild(reading, lacking, first);
+  if (rebuilt !== undefined) {
+    const { trouble, carried } = rebuilt;
+    const others = await inBatches(carrier, rest, carrier.apply);
+    return { mendTrouble: trouble, applied: [...carried, ...others] };
+  }
+  const mendTrouble = await carrier.mend(reading, lacking);
+  return { mendTrouble, applied: await inBatches(carrier, effects, carrier.apply) };
 }
 
 async function removeSurplus(

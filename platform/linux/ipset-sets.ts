@@ -35,43 +35,49 @@ export function setOf(target: AddressTarget): string {
 }
 
 /**
- * Asks for the names of all sets and for the content of ours; `readSets` understands the answers.
- * ipset ends with status 1 for a set that is not there and for every other trouble alike, and words
- * are no ground to tell them apart. So the list of names decides.
+ * Asks for the names of all sets. ipset ends with status 1 for a set that is not there and for every
+ * other trouble alike, and words are no ground to tell them apart; so a set is asked for only if it
+ * is listed.
  */
-export const askSets: readonly CommandStep[] = [
-  { kind: 'command', tool: 'ipset', args: ['list', '-n'] },
-  ...ownSets.map(({ name }) => ({ kind: 'command', tool: 'ipset', args: ['save', name] }) as const),
-];
+export const askNames: CommandStep = { kind: 'command', tool: 'ipset', args: ['list', '-n'] };
 
-export function readSets(results: readonly StepResult[]): Sets {
-  const [list, ...contents] = results;
-  if (list === undefined || list.failure !== undefined) {
-    return { known: false, why: `ipset: ${complaint(list)}` };
+/** Asks for the content of those of our sets that are there; `readSets` understands the answers. */
+export function askContents(names: StepResult | undefined): CommandStep[] {
+  return listedIn(names).map(({ name }) => {
+    return { kind: 'command', tool: 'ipset', args: ['save', name] };
+  });
+}
+
+export function readSets(names: StepResult | undefined, contents: readonly StepResult[]): Sets {
+  if (names === undefined || names.failure !== undefined) {
+    return { known: false, why: `ipset: ${complaint(names)}` };
   }
-  const names = new Set(list.stdout.split('\n'));
+  const listed = listedIn(names);
   const sets: FoundSet[] = [];
-  for (const [index, own] of ownSets.entries()) {
+  for (const own of ownSets) {
+    const index = listed.indexOf(own);
     const content = contents[index];
-    const set = readSet(own, content, names.has(own.name));
+    const set = index === -1 ? absent(own) : readSet(own, content);
     if (set === undefined) return { known: false, why: `ipset ${own.name}: ${complaint(content)}` };
     sets.push(set);
   }
   return { known: true, sets };
 }
 
+function listedIn(names: StepResult | undefined): OwnSet[] {
+  const listed = new Set(names?.failure === undefined ? names?.stdout.split('\n') : []);
+  return ownSets.filter(({ name }) => listed.has(name));
+}
+
+function absent(own: OwnSet): FoundSet {
+  return { own, exists: false, fits: false, effects: [], odd: false };
+}
+
 /** `undefined` when nobody can say what is in it. */
-function readSet(
-  own: OwnSet,
-  result: StepResult | undefined,
-  listed: boolean,
-): FoundSet | undefined {
-  if (result === undefined) return undefined;
+function readSet(own: OwnSet, result: StepResult | undefined): FoundSet | undefined {
+  if (result === undefined || result.failure !== undefined) return undefined;
   const [create = '', ...adds] = result.stdout.split('\n').filter((line) => line !== '');
-  if (result.failure !== undefined || !create.startsWith(`create ${own.name} `)) {
-    const absent = !listed && result.failure === 'exit';
-    return absent ? { own, exists: false, fits: false, effects: [], odd: false } : undefined;
-  }
+  if (!create.startsWith(`create ${own.name} `)) return undefined;
   const found = adds.map((line) => readEntry(own, line));
   const effects = found.filter((effect) => effect !== undefined);
   const kind = `create ${own.name} ${own.type} family inet${own.family === 6 ? '6' : ''} `;

@@ -6,14 +6,15 @@
 import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
 import type { CommandStep, Step, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
-import { askSets, type FoundSet, ownSets, readSets, setOf } from './ipset-sets.ts';
+import { askContents, askNames, type FoundSet, ownSets, readSets, setOf } from './ipset-sets.ts';
 import {
   askTables,
   chain,
-  checkJumps,
+  checkJump,
   complaint,
   defaults,
   families,
+  hooks,
   isFirst,
   lower,
   raise,
@@ -51,7 +52,7 @@ const mostEntries = 1_048_576;
 const batchSize = 1_000;
 
 function make(settings: Settings): Driver<AddressTarget> {
-  const ask = [...askTables(settings), ...askSets];
+  const tables = askTables(settings);
   return {
     name: 'ipset',
     settings,
@@ -62,10 +63,14 @@ function make(settings: Settings): Driver<AddressTarget> {
       batchSize,
     },
     probe: probeTables(settings, [`-A ar-exec-probe ${dropRule(probed)}`], setSupport),
-    inspect: { steps: ask, read: (results) => read(settings, results) },
+    inspect: {
+      steps: [...tables, askNames],
+      more: (results) => askContents(results[tables.length]),
+      read: (results) => read(settings, results),
+    },
     container: setOf,
     watch: [{ kind: 'ipset', sets: ownSets.map(({ name }) => name) }, ...watchTables(settings)],
-    apply: (effects) => [...checkRules(settings, effects), ipsetRestore(effects.map(addLine))],
+    apply: (effects) => [...checkRules(settings, effects), ...addAll(effects)],
     revert: (effects) => [
       ipsetRestore(effects.map(({ target }) => `del ${setOf(target)} ${target.text}`)),
     ],
@@ -79,6 +84,10 @@ const dropRule = (set: string): string => `-m set --match-set ${set} src -j DROP
 function ipsetRestore(lines: readonly string[]): CommandStep {
   const stdin = lines.map((line) => `${line}\n`).join('');
   return { kind: 'command', tool: 'ipset', args: ['restore', '-exist'], stdin };
+}
+
+function addAll(effects: readonly Effect<AddressTarget>[]): CommandStep[] {
+  return effects.length === 0 ? [] : [ipsetRestore(effects.map(addLine))];
 }
 
 function addLine({ target, expiresInMs }: Effect<AddressTarget>): string {
@@ -100,33 +109,41 @@ function checkRules(settings: Settings, effects: readonly Effect<AddressTarget>[
     const sets = ownSets.filter((set) => set.family === family && touched.has(set.name));
     if (sets.length === 0) return [];
     const checks = sets.map(({ name }) => `-C ${chain} ${dropRule(name)}`);
-    return [restore(settings, family, [...checkJumps(), ...checks])];
+    return [restore(settings, family, [...hooks.flatMap(checkJump), ...checks])];
   });
 }
 
 function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
   const tables = readTables(settings, results);
   if (!tables.known) return tables;
-  const found = readSets(results.slice(askTables(settings).length));
+  const [names, ...contents] = results.slice(askTables(settings).length);
+  const found = readSets(names, contents);
   if (!found.known) return found;
   const { sets } = found;
+  const missed = sets.find(({ exists, own }) => !exists && hasRule(tables[own.family], own.name));
+  if (missed !== undefined) {
+    return { known: false, why: `ipset does not list ${missed.own.name}, which a rule asks for` };
+  }
   const whole = sets.filter((set) => isWhole(set, tables[set.own.family]));
+  const setup = (containers: readonly string[], raiseRules: typeof raiseMissing): Step[] => {
+    const wanted = sets.filter(({ own }) => containers.includes(own.name));
+    return [
+      ...createSets(wanted),
+      ...families.flatMap((family) => {
+        const names = namesOf(wanted, family);
+        const lines = names.length === 0 ? [] : raiseRules(tables[family], names);
+        return lines.length === 0 ? [] : [restore(settings, family, lines)];
+      }),
+    ];
+  };
   return {
     known: true,
     containers: whole.map(({ own }) => own.name),
     effects: sets.flatMap(({ effects }) => effects),
     foreign: [],
-    setup: (containers) => {
-      const wanted = sets.filter(({ own }) => containers.includes(own.name));
-      return [
-        ...createSets(wanted),
-        ...families.flatMap((family) => {
-          const names = namesOf(wanted, family);
-          const lines = names.length === 0 ? [] : raiseRules(tables[family], names);
-          return lines.length === 0 ? [] : [restore(settings, family, lines)];
-        }),
-      ];
-    },
+    setup: (containers) => setup(containers, raiseMissing),
+    // What stands whole has been seen right now, and needs no look at its rules.
+    rebuild: (containers, effects) => [...setup(containers, raiseAll), ...addAll(effects)],
     teardown: () => [
       ...families.flatMap((family) => {
         const lines = lowerRules(tables[family], sets);
@@ -141,12 +158,12 @@ function read(settings: Settings, results: readonly StepResult[]): Reading<Addre
 }
 
 function isWhole(set: FoundSet, table: Table | undefined): boolean {
-  return (
-    set.fits &&
-    table !== undefined &&
-    isFirst(table) &&
-    table.rules.includes(dropRule(set.own.name))
-  );
+  return set.fits && table !== undefined && isFirst(table) && hasRule(table, set.own.name);
+}
+
+/** The kernel keeps a set that a rule asks for: a list without it cannot be the whole list. */
+function hasRule(table: Table | undefined, set: string): boolean {
+  return table?.rules.includes(dropRule(set)) === true;
 }
 
 /**
@@ -166,9 +183,17 @@ function createSets(sets: readonly FoundSet[]): Step[] {
   ];
 }
 
-function raiseRules(table: Table | undefined, names: readonly string[]): string[] {
-  const lacking = names.map(dropRule).filter((rule) => table?.rules.includes(rule) !== true);
-  return [...raise(table), ...lacking.map((rule) => `-A ${chain} ${rule}`)];
+function raiseMissing(table: Table | undefined, names: readonly string[]): string[] {
+  const lacking = names.filter((name) => !hasRule(table, name));
+  return [...raise(table), ...lacking.map((name) => `-A ${chain} ${dropRule(name)}`)];
+}
+
+/** The same, and fails if one of those that stood is gone. */
+function raiseAll(table: Table | undefined, names: readonly string[]): string[] {
+  const rules = names.map((name) => {
+    return `${hasRule(table, name) ? '-C' : '-A'} ${chain} ${dropRule(name)}`;
+  });
+  return [...raise(table, checkJump), ...rules];
 }
 
 /** The drop rule of a set that somebody put entries into stays too, because they act through it. */

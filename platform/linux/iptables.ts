@@ -6,7 +6,7 @@
  */
 import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
 import { parsePrinted } from '../printed.ts';
-import type { StepResult } from '../step.ts';
+import type { Step, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
 import {
   askTables,
@@ -14,11 +14,12 @@ import {
   defaults,
   type Family,
   families,
+  hooks,
   isFirst,
   lower,
   raise,
   readTables,
-  renewJumps,
+  renewJump,
   restore,
   type Table,
   watchTables,
@@ -49,39 +50,43 @@ function make(settings: Settings): Driver<AddressTarget> {
     inspect: { steps: askTables(settings), read: (results) => read(settings, results) },
     container: ({ family }) => containerOf(family),
     watch: watchTables(settings),
-    apply: (effects) => plan(settings, effects, 'apply'),
-    revert: (effects) => plan(settings, effects, 'revert'),
+    apply: (effects) => inEach((family) => renewed(additions(effects, family)), settings),
+    revert: (effects) => inEach((family) => deletions(effects, family), settings),
     diagnose: xtablesFindings(settings),
   };
 }
 
 const containerOf = (family: Family): string => `ipv${family}`;
 
+/** One transaction a family, if there is anything to do in it. */
+function inEach(linesOf: (family: Family) => readonly string[], settings: Settings): Step[] {
+  return families
+    .map((family) => ({ family, lines: linesOf(family) }))
+    .filter(({ lines }) => lines.length > 0)
+    .map(({ family, lines }) => restore(settings, family, lines));
+}
+
 /**
- * One transaction a family. A new block also renews the jumps to our chain in it: if they are gone it
+ * A new block also renews the jumps to our chain in it: if they are gone it
  * fails, and nothing is reported as blocked that is not; if somebody put rules in front of them, they
  * are first again. The deletion costs the nft variant 4 to 16 ms (it waits for the kernel to be done
  * with the old rule), the legacy variant nothing.
- *
- * What stands already has no end that could change, and is left out.
  */
-function plan(
-  settings: Settings,
-  effects: readonly Effect<AddressTarget>[],
-  change: 'apply' | 'revert',
-) {
-  return families.flatMap((family) => {
-    const concerned = effects.filter(
-      ({ target, standing }) => target.family === family && !(change === 'apply' && standing),
-    );
-    if (concerned.length === 0) return [];
-    const rules = concerned.map(({ target }) => ruleOf(target));
-    const lines =
-      change === 'apply'
-        ? [...renewJumps(), ...rules.map((rule) => `-A ${chain} ${rule}`)]
-        : rules.map((rule) => `-D ${chain} ${rule}`);
-    return [restore(settings, family, lines)];
-  });
+function renewed(rules: readonly string[]): readonly string[] {
+  return rules.length === 0 ? [] : [...hooks.flatMap(renewJump), ...rules];
+}
+
+/** What stands already has no end that could change, and is left out. */
+function additions(effects: readonly Effect<AddressTarget>[], family: Family): string[] {
+  return effects
+    .filter(({ target, standing }) => target.family === family && standing !== true)
+    .map(({ target }) => `-A ${chain} ${ruleOf(target)}`);
+}
+
+function deletions(effects: readonly Effect<AddressTarget>[], family: Family): string[] {
+  return effects
+    .filter(({ target }) => target.family === family)
+    .map(({ target }) => `-D ${chain} ${ruleOf(target)}`);
 }
 
 /**
@@ -116,17 +121,22 @@ function read(settings: Settings, results: readonly StepResult[]): Reading<Addre
       .map(({ family }) => containerOf(family)),
     effects: found.flatMap(({ targets }) => targets.map((target) => ({ target }))),
     foreign: [],
-    setup: (containers) =>
-      families
-        .filter((family) => containers.includes(containerOf(family)))
-        .map((family) => ({ family, lines: raise(tables[family]) }))
-        .filter(({ lines }) => lines.length > 0)
-        .map(({ family, lines }) => restore(settings, family, lines)),
+    setup: (containers) => {
+      const lacks = (family: Family): boolean => containers.includes(containerOf(family));
+      return inEach((family) => (lacks(family) ? raise(tables[family]) : []), settings);
+    },
+    rebuild: (containers, effects) =>
+      inEach((family) => {
+        const rules = additions(effects, family);
+        return containers.includes(containerOf(family))
+          ? [...raise(tables[family], renewJump), ...rules]
+          : renewed(rules);
+      }, settings),
     teardown: () =>
-      found
-        .map(({ family, table }) => ({ family, lines: lower(table, table.rules.length > 0) }))
-        .filter(({ lines }) => lines.length > 0)
-        .map(({ family, lines }) => restore(settings, family, lines)),
+      inEach((family) => {
+        const table = tables[family];
+        return table === undefined ? [] : lower(table, table.rules.length > 0);
+      }, settings),
   };
 }
 

@@ -92,6 +92,9 @@ function declare(table: string, set: string): string {
   return `${lines.join('\n')}\n`;
 }
 
+const declareAll = (table: string, sets: readonly string[]): string =>
+  sets.map((set) => declare(table, set)).join('');
+
 type Lines = (table: string, set: string, effects: readonly Effect<AddressTarget>[]) => string[];
 
 function elementScript(
@@ -214,7 +217,11 @@ function reading(
     containers,
     effects,
     foreign: [],
-    setup: (names) => [nft(names.map((name) => declare(table, name)).join(''))],
+    setup: (names) => [nft(declareAll(table, names))],
+    rebuild: (names, wanted) => {
+      const script = declareAll(table, names) + elementScript(table, wanted, applyLines);
+      return [{ ...nft(script), standby: true }];
+    },
     teardown: () => (removable ? [nft(`delete table inet ${table}\n`)] : []),
   };
 }

@@ -16,7 +16,8 @@ export const families = [4, 6] as const;
 export const chain = 'ar-exec';
 export const defaults: Settings = { variant: '', table: 'mangle' };
 
-const hooks = ['INPUT', 'FORWARD'] as const;
+export const hooks = ['INPUT', 'FORWARD'] as const;
+type Hook = (typeof hooks)[number];
 const jump = `-j ${chain}`;
 
 /**
@@ -30,7 +31,7 @@ export interface Table {
   /** Our chain is there. */
   readonly chain: boolean;
   /** The places, counted from 1, at which our jump stands in each hook. */
-  readonly jumps: Readonly<Record<(typeof hooks)[number], readonly number[]>>;
+  readonly jumps: Readonly<Record<Hook, readonly number[]>>;
   /** The rules of our chain, without the `-A ar-exec ` in front. */
   readonly rules: readonly string[];
   /** Every other rule of the table, as printed. */
@@ -133,14 +134,17 @@ export function isFirst(table: Table): boolean {
 
 /**
  * What it takes to make our chain stand and be met first. `-N` and not `:ar-exec`, which would empty
- * the chain if somebody made it since the table was read.
+ * the chain if somebody made it since the table was read. `standing` is for jumps that are in order.
  */
-export function raise(table: Table | undefined): string[] {
+export function raise(
+  table: Table | undefined,
+  standing: (hook: Hook) => readonly string[] = () => [],
+): string[] {
   const { chain: stands, jumps } = table ?? nothing;
   const lines = stands ? [] : [`-N ${chain}`];
   for (const hook of hooks) {
-    if (isOnlyFirst(jumps[hook])) continue;
-    lines.push(...jumps[hook].map(() => `-D ${hook} ${jump}`), `-I ${hook} 1 ${jump}`);
+    if (isOnlyFirst(jumps[hook])) lines.push(...standing(hook));
+    else lines.push(...jumps[hook].map(() => `-D ${hook} ${jump}`), `-I ${hook} 1 ${jump}`);
   }
   return lines;
 }
@@ -156,14 +160,14 @@ export function lower(table: Table, foreignRules: boolean): string[] {
   return visited ? lines : [...lines, `-X ${chain}`];
 }
 
-/** Makes our chain the first again; fails when a jump is gone, and with it all of its transaction. */
-export function renewJumps(): string[] {
-  return hooks.flatMap((hook) => [`-D ${hook} ${jump}`, `-I ${hook} 1 ${jump}`]);
+/** Makes our chain the first again; fails when its jump is gone, and with it all of its transaction. */
+export function renewJump(hook: Hook): string[] {
+  return [`-D ${hook} ${jump}`, `-I ${hook} 1 ${jump}`];
 }
 
 /** Fails when a jump is gone, and with it all of its transaction. */
-export function checkJumps(): string[] {
-  return hooks.map((hook) => `-C ${hook} ${jump}`);
+export function checkJump(hook: Hook): string[] {
+  return [`-C ${hook} ${jump}`];
 }
 
 /** What a failed step said, in a few words. */

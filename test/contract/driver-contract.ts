@@ -50,6 +50,8 @@ export interface DriverCase<T extends Target = AddressTarget> {
   readonly double?: (machine: Machine, target: T) => Promise<unknown>;
   /** An element that the tool itself refuses; left out where there is none. */
   readonly refused?: T;
+  /** It sets up and fills in one go; see `Reading.rebuild`. */
+  readonly rebuilds?: true;
   /** The tool is not told what goes, but what stays: it cannot refuse to take one element back. */
   readonly takesBackUnnamed?: true;
 }
@@ -108,6 +110,7 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       const reading = await look();
       expect(reading.containers).toEqual([]);
       expect(reading.effects).toEqual([]);
+      expect(reading.rebuild !== undefined).toBe(it.rebuilds === true);
     });
 
     test('sets up containers, and again without changing anything', async () => {
@@ -253,6 +256,24 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
         expect(listed(mended)).toEqual(texts(four));
         expect(sorted(await it.dump(machine))).toEqual(sorted(whole));
       });
+
+      when(it.rebuilds === true)(`notices and mends in one go: ${damage}`, async () => {
+        await it.plantForeign(machine);
+        const one = carrier();
+        await one.apply(effects(four));
+        const whole = await it.dump(machine);
+        await inflict(machine);
+        const broken = known(await one.inspect());
+        const held = new Set(listed(broken));
+        const gone = effects(four.filter(({ text }) => !held.has(text)));
+        const rebuilt = await one.rebuild(broken, containers, gone);
+        expect(rebuilt?.trouble).toBeUndefined();
+        expect(results(rebuilt?.carried ?? [])).toEqual(gone.map(() => 'done'));
+        const mended = await look();
+        expect([...mended.containers].sort()).toEqual([...containers].sort());
+        expect(listed(mended)).toEqual(texts(four));
+        expect(sorted(await it.dump(machine))).toEqual(sorted(whole));
+      });
     }
 
     test('takes an answer that it cannot understand for unknown, never for absent', async () => {
@@ -260,7 +281,9 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       await one.apply(effects(four));
       const answers = [];
       for (const step of driver.inspect.steps) answers.push(await machine.run(step));
-      for (const [index, step] of driver.inspect.steps.entries()) {
+      const steps = [...driver.inspect.steps, ...(driver.inspect.more?.(answers) ?? [])];
+      for (const step of steps.slice(answers.length)) answers.push(await machine.run(step));
+      for (const [index, step] of steps.entries()) {
         for (const answer of unreadable(step)) {
           const reading = driver.inspect.read(answers.with(index, answer));
           if (reading.known) expect(listed(reading)).toEqual(texts(four));
@@ -278,8 +301,12 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       for (const { target, memory } of (await carrier().examine(effects(four))).fit) {
         if (memory !== undefined) memories.set(target.text, memory);
       }
-      const steps = [...fresh.setup(containers), ...driver.apply(effects(four))];
-      for (let done = 0; done <= steps.length; done += 1) {
+      const plain = [...fresh.setup(containers), ...driver.apply(effects(four))];
+      const inOneGo = fresh.rebuild?.(containers, effects(four)) ?? [];
+      const cuts = [plain, inOneGo].flatMap((steps) =>
+        steps.map((_, done) => ({ steps, done })).concat({ steps, done: steps.length }),
+      );
+      for (const { steps, done } of cuts) {
         for (const step of steps.slice(0, done)) await machine.run(step);
         const next = steps[done];
         if (next !== undefined) await machine.run(halved(next));

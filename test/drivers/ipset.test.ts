@@ -24,10 +24,19 @@ interface Answers {
 }
 
 function read({ four = saved(), six = saved(), list, sets = {} }: Answers): Reading {
-  const there = Object.keys(sets).map((name) => `${name}\n`);
-  const contents = names.map((name) => sets[name] ?? failed('no such set'));
-  const ipv6 = said('TCP6: inuse 1\n');
-  return driver.inspect.read([four, six, ipv6, list ?? said(there.join('')), ...contents]);
+  const there = names.filter((name) => sets[name] !== undefined);
+  const first = [
+    four,
+    six,
+    said('TCP6: inuse 1\n'),
+    list ?? said(there.map((name) => `${name}\n`).join('')),
+  ];
+  const more = driver.inspect.more?.(first) ?? [];
+  const contents = more.map((step) => {
+    const [, name = ''] = step.kind === 'command' ? step.args : [];
+    return sets[name as (typeof names)[number]] ?? failed('no such set');
+  });
+  return driver.inspect.read([...first, ...contents]);
 }
 
 function known(answers: Answers) {
@@ -120,6 +129,54 @@ COMMIT
 `);
   });
 
+  test('mend and fill, in one go: what stands and what lacks is both made sure of', () => {
+    const reading = known({
+      four: saved(':ar-exec - [0:0]', '-A INPUT -j ar-exec', drop('ar-exec-hosts4')),
+      sets: { 'ar-exec-hosts4': said(hosts4) },
+    });
+    const wanted = effects(targets(['203.0.113.7', '2001:db8::7']), 1_200);
+    expect(
+      show(reading.rebuild?.(['ar-exec-hosts4', 'ar-exec-hosts6'], wanted) ?? []),
+    ).toBe(`$ ipset restore -exist
+create ar-exec-hosts6 hash:ip family inet6 maxelem 1048576 timeout 0
+$ iptables-restore --noflush -w 5
+*mangle
+-C INPUT -j ar-exec
+-I FORWARD 1 -j ar-exec
+-C ar-exec -m set --match-set ar-exec-hosts4 src -j DROP
+COMMIT
+$ ip6tables-restore --noflush -w 5
+*mangle
+-N ar-exec
+-I INPUT 1 -j ar-exec
+-I FORWARD 1 -j ar-exec
+-A ar-exec -m set --match-set ar-exec-hosts6 src -j DROP
+COMMIT
+$ ipset restore -exist
+add ar-exec-hosts4 203.0.113.7 timeout 2
+add ar-exec-hosts6 2001:db8::7 timeout 2
+`);
+  });
+
+  test('fill what stands whole: no look at its rules', () => {
+    const reading = known({
+      four: saved(...chain, drop('ar-exec-hosts4')),
+      sets: { 'ar-exec-hosts4': said(hosts4) },
+    });
+    expect(
+      show(reading.rebuild?.([], effects(targets(['203.0.113.7']))) ?? []),
+    ).toBe(`$ ipset restore -exist
+add ar-exec-hosts4 203.0.113.7 timeout 0
+`);
+  });
+
+  test('only sets that are there are asked for', () => {
+    const more = (list: StepResult) =>
+      show(driver.inspect.more?.([said(''), said(''), said(''), list]) ?? []);
+    expect(more(said('somebodys\nar-exec-nets6\n'))).toBe('$ ipset save ar-exec-nets6\n');
+    expect(more(failed('Operation not permitted'))).toBe('');
+  });
+
   test('teardown: rules, chain, sets', () => {
     const reading = known({
       four: saved(...chain, drop('ar-exec-hosts4')),
@@ -183,11 +240,12 @@ describe('readings', () => {
   test.each([
     ['no list of names', { list: failed('Operation not permitted') }],
     ['a listed set that cannot be read', { list: said('ar-exec-nets4\n') }],
+    ['a set that is not listed, and that a rule asks for', { four: saved(drop('ar-exec-nets4')) }],
     ['a listed set without content', { sets: { 'ar-exec-nets4': said('') } }],
     ['no table', { six: failed() }],
     [
       'a tool that hangs',
-      { list: said(''), sets: { 'ar-exec-nets4': { ...failed(), failure: 'timeout' as const } } },
+      { sets: { 'ar-exec-nets4': { ...failed(), failure: 'timeout' as const } } },
     ],
   ])('unknown, not absent: %s', (_, answers) => {
     expect(read(answers)).toMatchObject({ known: false, why: expect.stringMatching(/./) });

@@ -121,6 +121,33 @@ COMMIT
 `);
   });
 
+  test('mend and fill in one transaction, in which what is in order has to stand', () => {
+    const reading = known(
+      read(
+        saved(':ar-exec - [0:0]', '-A INPUT -j ar-exec', '-A FORWARD -i lo -j ACCEPT'),
+        saved(...jumps),
+      ),
+    );
+    const wanted = effects(targets(['203.0.113.7', '2001:db8::7']));
+    expect(show(reading.rebuild?.(['ipv4'], wanted) ?? [])).toBe(`$ iptables-restore --noflush -w 5
+*mangle
+-D INPUT -j ar-exec
+-I INPUT 1 -j ar-exec
+-I FORWARD 1 -j ar-exec
+-A ar-exec -s 203.0.113.7 -j DROP
+COMMIT
+$ ip6tables-restore --noflush -w 5
+*mangle
+-D INPUT -j ar-exec
+-I INPUT 1 -j ar-exec
+-D FORWARD -j ar-exec
+-I FORWARD 1 -j ar-exec
+-A ar-exec -s 2001:db8::7 -j DROP
+COMMIT
+`);
+    expect(reading.rebuild?.([], [])).toEqual([]);
+  });
+
   test('nothing to mend', () => {
     const reading = known(read(saved(...jumps), saved(...jumps)));
     expect(reading.containers).toEqual(['ipv4', 'ipv6']);

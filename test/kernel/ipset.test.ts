@@ -37,6 +37,7 @@ for (const variant of ['nft', 'legacy']) {
       },
       // hash:net takes every prefix but this one.
       refused: targets(['0.0.0.0/0'])[0] as AddressTarget,
+      rebuilds: true,
       damages: {
         'no jump from INPUT': each(four('-D', 'INPUT', '-j', 'ar-exec')),
         'a jump that is not the first': each(

@@ -31,6 +31,7 @@ for (const variant of ['nft', 'legacy']) {
       plantForeign: (machine) => plantRules(machine, variant),
       double: (machine, target) =>
         machine.exec(four('-A', 'ar-exec', '-s', target.text, '-j', 'DROP')),
+      rebuilds: true,
       damages: {
         'a rule in front of the jump': each(
           four('-I', 'INPUT', '-i', 'lo', '-j', 'ACCEPT'),

@@ -48,6 +48,7 @@ requires(
       await nft(ruleset)(machine);
       await plantRules(machine, 'nft');
     },
+    rebuilds: true,
     damages: {
       'no table': nft('delete table inet ar-exec'),
       'no rule in a chain': nft('flush chain inet ar-exec hosts4-input'),

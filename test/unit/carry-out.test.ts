@@ -349,23 +349,119 @@ describe('where the status of the tools tells nothing', () => {
   });
 });
 
-test('a tool that hangs is asked nothing more of the same look', async () => {
-  const { driver } = machine();
-  const asked: string[] = [];
+describe('a look', () => {
   const step = (tool: string) => ({ kind: 'command' as const, tool, args: [] });
-  const hanging: Driver = {
-    ...driver,
-    inspect: {
-      steps: ['one', 'two', 'three'].map(step),
-      read: (results) => ({ known: false, why: results.map(({ stderr }) => stderr).join() }),
-    },
-  };
-  const carrier = createCarrier(hanging, async (one) => {
-    asked.push('tool' in one ? one.tool : one.kind);
-    return asked.length === 2 ? { failure: 'timeout', stdout: '', stderr: 'killed' } : ok;
+
+  test('asks all at once, so that a tool that hangs keeps nobody waiting', async () => {
+    const { driver } = machine();
+    const asked: string[] = [];
+    let end = (_: StepResult): void => {};
+    const hanging = new Promise<StepResult>((resolve) => {
+      end = resolve;
+    });
+    const curious: Driver = {
+      ...driver,
+      inspect: {
+        steps: ['one', 'two', 'three'].map(step),
+        read: (results) => ({ known: false, why: results.map(({ stderr }) => stderr).join() }),
+      },
+    };
+    const carrier = createCarrier(curious, async ({ kind, ...one }) => {
+      asked.push('tool' in one ? one.tool : kind);
+      return asked.length === 2 ? hanging : ok;
+    });
+    const looked = carrier.inspect();
+    expect(asked).toEqual(['one', 'two', 'three']);
+    end({ failure: 'timeout', stdout: '', stderr: 'killed' });
+    expect(await looked).toEqual({ known: false, why: ',killed,' });
   });
-  expect(await carrier.inspect()).toEqual({ known: false, why: ',killed,killed' });
-  expect(asked).toEqual(['one', 'two']);
+
+  test('asks more by what it was answered, and understands all of it together', async () => {
+    const { driver } = machine();
+    const curious: Driver = {
+      ...driver,
+      inspect: {
+        steps: ['one', 'two'].map(step),
+        more: (results) => results.map(({ stdout }) => step(`${stdout} more`)),
+        read: (results) => ({ known: false, why: results.map(({ stdout }) => stdout).join() }),
+      },
+    };
+    const carrier = createCarrier(curious, async (one) => ({
+      ...ok,
+      stdout: 'tool' in one ? one.tool : '',
+    }));
+    expect(await carrier.inspect()).toEqual({ known: false, why: 'one,two,one more,two more' });
+  });
+});
+
+describe('a driver that sets up and fills in one go', () => {
+  /** Setting up is a part of it, and fails where it must. */
+  function builder() {
+    const one = machine({ bad: [address(1)] });
+    const { driver, state, run } = one;
+    const inOneGo: Driver = {
+      ...driver,
+      inspect: {
+        ...driver.inspect,
+        read: (results) => {
+          const reading = driver.inspect.read(results);
+          if (!reading.known) return reading;
+          return {
+            ...reading,
+            rebuild: (containers, effects) => [
+              { kind: 'command', tool: 'rebuild', args: [...containers] },
+              ...driver.apply(effects),
+            ],
+          };
+        },
+      },
+    };
+    let rebuilds = 0;
+    const counting: Runner = async (step) => {
+      if (!('tool' in step) || step.tool !== 'rebuild') return run(step);
+      rebuilds += 1;
+      const answer = state.answers['rebuild'];
+      if (answer === undefined) state.containers = step.args.length > 0 ? ['set'] : [];
+      return answer ?? ok;
+    };
+    return { state, carrier: createCarrier(inOneGo, counting), rebuilds: () => rebuilds };
+  }
+
+  test('does so for the first batch, and goes the plain way from then on', async () => {
+    const { state, carrier, rebuilds } = builder();
+    state.containers = [];
+    expect(await carrier.apply([effect(address(0))])).toMatchObject([{ result: 'done' }]);
+    expect([rebuilds(), state.runs.setup, state.containers]).toEqual([1, 0, ['set']]);
+    expect(await carrier.apply([effect(address(2))])).toMatchObject([{ result: 'done' }]);
+    expect([rebuilds(), state.runs.setup, state.runs.list]).toEqual([1, 0, 1]);
+  });
+
+  test('loses one bad element of it alone', async () => {
+    const { state, carrier } = builder();
+    state.containers = [];
+    const carried = await carrier.apply([0, 1, 2].map((index) => effect(address(index))));
+    expect(carried.map(({ result }) => result)).toEqual(['done', 'failed', 'done']);
+    expect(state.held).toEqual(new Set([address(0), address(2)]));
+  });
+
+  test('sets up the plain way when that does not work', async () => {
+    const { state, carrier } = builder();
+    state.containers = [];
+    state.answers['rebuild'] = { failure: 'exit', exitCode: 1, stdout: '', stderr: 'it is there' };
+    expect(await carrier.apply([effect(address(0))])).toMatchObject([{ result: 'done' }]);
+    expect(state.runs).toMatchObject({ setup: 1, apply: 1 });
+  });
+
+  test('says that nothing was made when neither works', async () => {
+    const { state, carrier } = builder();
+    state.containers = [];
+    const no = { failure: 'exit', exitCode: 1, stdout: '', stderr: 'no room' } as const;
+    state.answers = { rebuild: no, setup: no };
+    expect(await carrier.apply([effect(address(0))])).toMatchObject([
+      { result: 'failed', why: 'setup: exit 1: no room' },
+    ]);
+    expect(state.runs.apply).toBe(0);
+  });
 });
 
 test('of what a tool complains at length, so much is told as fits', async () => {

@@ -58,6 +58,7 @@ function carrierOf(options: {
     planner: async () => kind.make(kind.defaults),
     examine: async (effects) => ({ fit: effects, settled: [] }),
     mend: async () => undefined,
+    rebuild: async () => undefined,
     teardown: async () => true,
     takeDrift: () => false,
   };
