@@ -25,7 +25,6 @@ import { createBus } from './system/dbus/bus.ts';
 import type { KnownNames } from './system/manager-addresses.ts';
 import type { ScriptRunner } from './system/run-script.ts';
 import { createRunner } from './system/runner.ts';
-import { toolFolders } from './system/tool-place.ts';
 import { createOwnWork } from './system/watch/own-work.ts';
 import { createWatching } from './system/watch/watching.ts';
 import type { Instance } from './words.ts';
@@ -81,13 +80,12 @@ export async function compose(options: ComposeOptions): Promise<Composed> {
   const bus = createBus(options.config.dbusSocket);
   const own = createOwnWork();
   let { toolTimeLimitSeconds } = options.config;
-  const systemRunner = createRunner(
-    toolFolders,
+  const systemRunner = createRunner({
     bus,
-    (name) => settled.endpoints(name),
+    endpoints: (name) => settled.endpoints(name),
     own,
-    () => toolTimeLimitSeconds * 1_000,
-  );
+    limitMs: () => toolTimeLimitSeconds * 1_000,
+  });
   const run = adornments?.runner?.(systemRunner) ?? systemRunner;
   const names: KnownNames = new Map();
   const settleNow = (config: Config) => settle(config, { run, now: clock.now, system, names });

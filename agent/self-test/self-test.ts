@@ -17,7 +17,6 @@ import { type Probed, settle } from '../settle/settle.ts';
 import { createBus } from '../system/dbus/bus.ts';
 import { createRunner } from '../system/runner.ts';
 import { openTalk } from '../system/talk.ts';
-import { toolFolders } from '../system/tool-place.ts';
 import { samples, type Trial, type Trying, tryDriver } from './try-driver.ts';
 
 /** Where a self-test takes place. */
@@ -74,7 +73,7 @@ function parse(text: string): SelfTest | undefined {
 /** For the namespace that this process is in: nothing in it is anybody's. */
 export async function testInside(file: string | undefined): Promise<SelfTest> {
   const folder = await mkdtemp(join(tmpdir(), 'ar-exec-self-test-'));
-  const run = createRunner(toolFolders, createBus(join(folder, 'no-bus')));
+  const run = createRunner({ bus: createBus(join(folder, 'no-bus')) });
   try {
     await prepareDevice(run);
     const { talk, close } = await openTalk();
@@ -117,7 +116,7 @@ function isSource({ family, prefixLength }: (typeof samples)[number]): boolean {
 /** On this machine itself, with the drivers as they are configured. */
 export async function testHere(file: string | undefined): Promise<SelfTest> {
   const config = await load(file);
-  const run = createRunner(toolFolders, createBus(config.dbusSocket));
+  const run = createRunner({ bus: createBus(config.dbusSocket) });
   return { ground: 'machine', trials: await tryAll(config, run) };
 }
 

@@ -23,17 +23,27 @@ import { readWindowsGateways } from './windows/gateways.ts';
 import { tryNativeCalls } from './windows/processes.ts';
 import { restartService } from './windows/restart-service.ts';
 
-/**
- * The one door to the machine: carries out any step, and reports what came of it. Never throws.
- * `limitMs` is how long a tool may take; those that may take longer or less long go by it too.
- */
-export function createRunner(
-  folders: readonly string[] = toolFolders,
-  bus: Bus = createBus(systemBusSocket),
-  endpoints: Endpoints = async () => ({}),
-  own: OwnWork = createOwnWork(),
-  limitMs: () => number = () => usualDeadlineMs,
-): Runner {
+export interface RunnerOptions {
+  /** Where tools are looked for. */
+  readonly folders?: readonly string[];
+  /** What the system's D-Bus is reached by. */
+  readonly bus?: Bus;
+  /** Where notifications go, and with which secrets. */
+  readonly endpoints?: Endpoints;
+  /** Is told what is done, so that who watches does not take it for somebody else's doing. */
+  readonly own?: OwnWork;
+  /** How long a tool may take; those that may take longer or less long go by it too. */
+  readonly limitMs?: () => number;
+}
+
+/** The one door to the machine: carries out any step, and reports what came of it. Never throws. */
+export function createRunner({
+  folders = toolFolders,
+  bus = createBus(systemBusSocket),
+  endpoints = async () => ({}),
+  own = createOwnWork(),
+  limitMs = () => usualDeadlineMs,
+}: RunnerOptions = {}): Runner {
   const startCommand = createCommandRunner(folders, own.started);
   const timed = <S extends { readonly deadlineMs?: number }>(step: S): S => ({
     ...step,

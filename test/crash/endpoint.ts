@@ -232,7 +232,7 @@ async function toolsIn(folder: string, tools: readonly string[] | undefined): Pr
 
 function machineIn(name: string, within: Inside | undefined, bus: string | undefined): Machine {
   const inside = (argv: readonly string[]) => ['netns', 'exec', name, ...argv];
-  const run = createRunner(toolFolders, createBus(bus ?? '/nowhere'));
+  const run = createRunner({ bus: createBus(bus ?? '/nowhere') });
   return {
     run:
       within?.run ??

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Carrier, createCarrier } from '../../agent/engine/carry-out.ts';
 import { createRunner } from '../../agent/system/runner.ts';
-import { toolFolders } from '../../agent/system/tool-place.ts';
 import { firewalld } from '../../platform/linux/firewalld.ts';
 import { effects, targets } from '../contract/driver-contract.ts';
 import { requires } from '../requirements.ts';
@@ -58,7 +57,7 @@ requires(
             '<zone target="ACCEPT"><source address="203.0.113.8"/><source address="2001:db8::8"/></zone>\n',
         },
       });
-      const run = hosts.runner(createRunner(toolFolders, host.bus));
+      const run = hosts.runner(createRunner({ bus: host.bus }));
       carrier = createCarrier(firewalld.make(settings), run);
     });
     afterAll(async () => {

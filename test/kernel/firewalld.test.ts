@@ -3,7 +3,6 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { createRunner } from '../../agent/system/runner.ts';
-import { toolFolders } from '../../agent/system/tool-place.ts';
 import type { Settings } from '../../platform/driver.ts';
 import { firewalld } from '../../platform/linux/firewalld.ts';
 import type { DbusStep, Runner } from '../../platform/step.ts';
@@ -194,7 +193,7 @@ requires(
 });
 
 function inside(namespace: string, host: FirewalldHost): Runner {
-  const run = createRunner(toolFolders, host.bus);
+  const run = createRunner({ bus: host.bus });
   return (step) =>
     step.kind === 'command'
       ? run({

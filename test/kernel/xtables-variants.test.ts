@@ -129,7 +129,9 @@ requires(
           await symlink(program, join(folder, `${tool}${job}`));
         }
       }
-      const run = hosts.runner(createRunner([folder, '/usr/sbin', '/usr/bin', '/sbin', '/bin']));
+      const run = hosts.runner(
+        createRunner({ folders: [folder, '/usr/sbin', '/usr/bin', '/sbin', '/bin'] }),
+      );
       for (const kind of kinds) {
         const { probe } = kind.make(kind.defaults);
         const results = [];

@@ -55,7 +55,7 @@ export async function createSimMachine(options: SimOptions): Promise<SimMachine>
     await mkdir(dirname(path(file)), { recursive: true });
     await writeFile(path(file), text);
   }
-  const system = createRunner([bin]);
+  const system = createRunner({ folders: [bin] });
   const env = { PATH: `${bin}:/usr/bin:/bin` };
   return {
     folder,

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { createCarrier } from '../../agent/engine/carry-out.ts';
 import { createBus } from '../../agent/system/dbus/bus.ts';
 import { createRunner } from '../../agent/system/runner.ts';
-import { toolFolders } from '../../agent/system/tool-place.ts';
 import type { DriverKind, Settings } from '../../platform/driver.ts';
 import { nftables } from '../../platform/linux/nftables.ts';
 import type { Runner } from '../../platform/step.ts';
@@ -125,7 +124,7 @@ export function createEverything(): Everything {
     }),
     plant: async (machine, folder) => {
       const namespace = (await machine.exec(['ip', 'netns', 'identify'])).trim();
-      const run = createRunner(toolFolders, createBus(join(folder, 'bus')));
+      const run = createRunner({ bus: createBus(join(folder, 'bus')) });
       place = {
         machine,
         folder,

@@ -87,7 +87,7 @@ describe.each(pages().filter((one) => shownCommands(one).length > 0))('%s', (one
   });
 });
 
-/** What the driver could mean by the plan of a command: at first, or to move the end of what stands. */
+/** What the driver could mean by the plan of a command: the very first, others, or to move the end of what stands. */
 async function plansOf(
   driver: string,
   shown: ShownCommand,
@@ -117,8 +117,24 @@ async function plansOf(
   const { timeoutSeconds: seconds } = request;
   const expiresInMs = seconds === undefined ? undefined : seconds * 1_000;
   const effect = { target, memory, facts, expiresInMs };
-  return [made.apply([effect]), made.apply([{ ...effect, standing: true }])];
+  const first = made.inspect.read(
+    (untouched[driver] ?? []).map((stdout) => ({ stdout, stderr: '' })),
+  );
+  const container = made.container(target);
+  return [
+    (first.known && container && first.rebuild?.([container], [effect])) || [],
+    made.apply([effect]),
+    made.apply([{ ...effect, standing: true }]),
+  ];
 }
+
+/** What a machine says to `inspect` on which nothing of ours stands, for drivers that plan the first block by it. */
+const emptyTables = ['*mangle\nCOMMIT\n', '*mangle\nCOMMIT\n', 'TCP6: inuse 1\n'];
+const untouched: Readonly<Record<string, readonly string[]>> = {
+  nftables: ['{"nftables": []}', ''],
+  iptables: emptyTables,
+  ipset: [...emptyTables, ''],
+};
 
 function isForWindowsAlone(name: string): boolean {
   const kind = [...drivers, ...oneShots].find((one) => one.name === name);

@@ -110,13 +110,7 @@ describe('a tool that hangs', () => {
   ])('has the time that is configured', async (deadlineMs, limit) => {
     const tool = 'hanging';
     writeFileSync(join(folder, tool), '#!/bin/sh\nexec sleep 1000\n', { mode: 0o755 });
-    const door = createRunner(
-      [folder, '/usr/bin', '/bin'],
-      undefined,
-      undefined,
-      undefined,
-      () => 600,
-    );
+    const door = createRunner({ folders: [folder, '/usr/bin', '/bin'], limitMs: () => 600 });
     const asked = deadlineMs === undefined ? {} : { deadlineMs };
     expect(await door({ kind: 'command', tool, args: [], ...asked })).toEqual({
       failure: 'timeout',
