@@ -15,6 +15,8 @@ import { kernelTargets } from './kernel-holds.ts';
 const gateway = '10.77.0.2';
 const nameServer = fileURLToPath(new URL('../network/name-server.ts', import.meta.url));
 const wait = { timeout: 30_000, interval: 20 };
+/** Names are looked up anew once in that time. */
+const aMinute = { timeout: 80_000, interval: 100 };
 const command = '<command><name>drop</name><executable>firewall-drop</executable></command>';
 const trigger = `<ossec_config>${command.replace('</command>', '<timeout_allowed>yes</timeout_allowed></command>')}
   <active-response><command>drop</command><location>local</location><level>3</level><timeout>600</timeout></active-response>
@@ -242,9 +244,14 @@ requires(
       expect(await running.ask(add('198.51.100.2'))).toMatchObject(isManager);
       expect(await running.ask(add('198.51.100.1'))).toMatchObject({ ok: true });
 
+      // The same resolver has another answer, and no file of this machine tells.
+      await writeFile(join(home.folder, 'answer-2'), '198.51.100.54');
+      await expect.poll(held, aMinute).toEqual(['198.51.100.1', '198.51.100.3']);
+      expect(await running.ask(add('198.51.100.54'))).toMatchObject(isManager);
+
       // And by a file that comes before all resolvers.
       await replace('hosts', '198.51.100.3 manager.example\n');
-      await expect.poll(held, wait).toEqual(['198.51.100.1', '198.51.100.54']);
+      await expect.poll(held, wait).toEqual(['198.51.100.1']);
       expect(await running.ask(add('198.51.100.3'))).toMatchObject(isManager);
       const reasons = async () =>
         (await results())
@@ -257,12 +264,13 @@ requires(
           '198.51.100.2 is the manager',
           '198.51.100.3 is the manager',
           ...Array(2).fill('198.51.100.53 is a resolver of this machine'),
+          '198.51.100.54 is the manager',
         ]);
       await running.end();
     } finally {
       for (const stop of stops) stop();
     }
-  });
+  }, 180_000);
 
   test('what the configuration protects from now on is let go', async () => {
     const running = await start();
