@@ -64,7 +64,7 @@ export interface Attention {
 }
 
 /** Who flushes one thing mostly flushes another right after. */
-const settleMs = 20;
+const settleMs = 10;
 /** Looks that find nothing may take a tenth of the time, after so much of it at once. */
 const share = 0.1;
 const atOnceMs = 1_000;

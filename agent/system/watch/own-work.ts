@@ -19,8 +19,9 @@ export interface OwnWork {
 /** Longer than the kernel's message waits for us, shorter than it takes until a number is given anew. */
 const rememberedMs = 10_000;
 
-/** The place that all tables of iptables are, as far as we change them. */
+/** The place that all tables of iptables are, as far as we change them; and all sets of ipset. */
 export const xtablesPlace = 'xtables';
+export const ipsetPlace = 'ipset';
 const accountPlaces = ['/etc/passwd', '/etc/shadow'];
 const changesXtables = /^ip6?tables(-nft|-legacy)?-restore$/;
 
@@ -93,7 +94,8 @@ function placesOf(step: Step): readonly string[] {
     case 'change-account':
       return accountPlaces;
     case 'command':
-      return changesXtables.test(step.tool) ? [xtablesPlace] : [];
+      if (changesXtables.test(step.tool)) return [xtablesPlace];
+      return step.tool === 'ipset' && step.args[0] === 'restore' ? [ipsetPlace] : [];
     default:
       return [];
   }

@@ -37,7 +37,7 @@ export function createWatching(bus: Bus, own: OwnWork): Watching {
       case 'xtables':
         return watchXtables(watch, own, onEvent);
       case 'ipset':
-        return watchIpset(watch, onEvent);
+        return watchIpset(watch, own, onEvent);
     }
   };
 }
