@@ -58,7 +58,7 @@ test('what happens is looked at within a moment, once for all that comes togethe
 
 test('what happens during a look is looked at afterwards', async () => {
   happens({});
-  await after(19);
+  await after(9);
   happens({});
   await after(1);
   expect(looks).toHaveLength(1);
