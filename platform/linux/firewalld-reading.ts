@@ -1,5 +1,5 @@
 /** What of ours firewalld holds now. */
-import type { FoundEffect, Question, Reading, Settings } from '../driver.ts';
+import type { FoundEffect, Inquiry, Reading, Settings } from '../driver.ts';
 import { parsePrinted } from '../printed.ts';
 import type { CommandStep, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
@@ -15,7 +15,7 @@ import {
 } from './firewalld-calls.ts';
 import { sourcesOfDropping } from './firewalld-probe.ts';
 
-type Found = Question<Reading<AddressTarget>>;
+type Found = Inquiry<Reading<AddressTarget>>;
 
 /** firewalld does not notice when somebody empties the kernel's ruleset, and goes on saying yes. */
 const askTables: CommandStep = {
@@ -23,6 +23,10 @@ const askTables: CommandStep = {
   tool: 'nft',
   args: ['-j', 'list', 'tables', 'inet'],
 };
+
+/** One that starts is on the bus before its rules are in the kernel, and answers when they are. */
+const askTablesThen = ([answered]: readonly StepResult[]): CommandStep[] =>
+  answered?.failure === undefined ? [askTables] : [];
 
 export function inspectRules({ zones = '', priority = '' }: Settings): Found {
   const names = zones.split(' ').filter(Boolean);
@@ -37,8 +41,8 @@ export function inspectRules({ zones = '', priority = '' }: Settings): Found {
       ask('zone', [call('getActiveZones')]),
       ask('', [call('getDefaultZone')]),
       askBackend,
-      askTables,
     ],
+    more: askTablesThen,
     read: ([rules, active, standard, backend, tables]) => {
       const lists = answersOf(rules)?.flatMap((answer) => (answer.length === 0 ? [] : answer));
       if (lists === undefined || lists.length === 0) return unknown(rules);
@@ -87,10 +91,12 @@ export function inspectZone({ zone = '', ipset4 = '', ipset6 = '' }: Settings): 
     steps: [
       ask('zone', [call('getZoneSettings2', zone)]),
       askBackend,
-      askTables,
       ...sets.map((set) => ask('ipset', [call('getEntries', set)])),
     ],
-    read: ([settings, backend, tables, ...entries]) => {
+    more: askTablesThen,
+    read: ([settings, backend, ...rest]) => {
+      const entries = rest.slice(0, sets.length);
+      const tables = rest[sets.length];
       if (settings === undefined || settings.failure !== undefined) return unknown(settings);
       const sources = sourcesOfDropping(answerOf(settings));
       if (sources === undefined)

@@ -7,7 +7,7 @@
  * Then so many entries are put into the table; a look at all of them is forced by a change of somebody
  * else's in it, and set beside what an interval costs at which everything was heard.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, createHome, type Home, startAgent } from '../e2e/agent.ts';
 import { createHosts, type Hosts } from '../kernel/hosts.ts';
@@ -22,64 +22,117 @@ interface Facility {
   readonly name: string;
   readonly response: string;
   readonly settings: string;
-  readonly undo: readonly string[];
-  /** Ends well when it stands, and not otherwise. */
-  readonly stands: readonly string[];
+  undo(hosts: Hosts, home: Home): Promise<unknown>;
+  stands(hosts: Hosts, home: Home): Promise<boolean>;
 }
 
 const pin = (driver: string, variant: string): string =>
   `<driver response="block-ip">${driver}</driver><iptables_variant>${variant}</iptables_variant>`;
+/** Commands, one after the other. */
+const each =
+  (...lines: readonly string[]) =>
+  async (hosts: Hosts): Promise<void> => {
+    for (const line of lines) await hosts.exec(line.split(' '));
+  };
+const endsWell =
+  (...words: readonly string[]) =>
+  (hosts: Hosts): Promise<boolean> =>
+    hosts.exec(words).then(
+      () => true,
+      () => false,
+    );
+
 const facilities: readonly Facility[] = [
   {
     name: 'nft flush ruleset',
     response: 'firewall-drop',
     settings: '<driver response="firewall-drop">nftables</driver>',
-    undo: ['nft', 'flush', 'ruleset'],
-    stands: ['nft', 'get', 'element', 'inet', 'ar-exec', 'hosts4', `{ ${address} }`],
+    undo: each('nft flush ruleset'),
+    stands: endsWell('nft', 'get', 'element', 'inet', 'ar-exec', 'hosts4', `{ ${address} }`),
   },
   {
     name: 'iptables -F (nft)',
     response: 'block-ip',
     settings: pin('iptables', 'nft'),
-    undo: ['iptables-nft', '-t', 'mangle', '-F'],
-    stands: ['iptables-nft', '-t', 'mangle', '-C', 'ar-exec', '-s', address, '-j', 'DROP'],
+    undo: each('iptables-nft -t mangle -F'),
+    stands: endsWell('iptables-nft', '-t', 'mangle', '-C', 'ar-exec', '-s', address, '-j', 'DROP'),
+  },
+  {
+    name: 'a rule above ours (nft)',
+    response: 'block-ip',
+    settings: pin('iptables', 'nft'),
+    undo: each('iptables-nft -t mangle -I INPUT -i lo -j ACCEPT'),
+    stands: async (hosts) => {
+      const [, first] = (await hosts.exec(['iptables-nft', '-t', 'mangle', '-S', 'INPUT'])).split(
+        '\n',
+      );
+      return first === '-A INPUT -j ar-exec';
+    },
   },
   {
     name: 'iptables -F (legacy)',
     response: 'block-ip',
     settings: pin('iptables', 'legacy'),
-    undo: ['iptables-legacy', '-t', 'mangle', '-F'],
-    stands: ['iptables-legacy', '-t', 'mangle', '-C', 'ar-exec', '-s', address, '-j', 'DROP'],
+    undo: each('iptables-legacy -t mangle -F'),
+    stands: endsWell(
+      'iptables-legacy',
+      '-t',
+      'mangle',
+      '-C',
+      'ar-exec',
+      '-s',
+      address,
+      '-j',
+      'DROP',
+    ),
   },
   {
     name: 'ipset flush',
     response: 'block-ip',
     settings: pin('ipset', 'legacy'),
-    undo: ['ipset', 'flush'],
-    stands: ['ipset', 'test', 'ar-exec-hosts4', address],
+    undo: each('ipset flush'),
+    stands: endsWell('ipset', 'test', 'ar-exec-hosts4', address),
+  },
+  {
+    name: 'iptables -F, ipset destroy',
+    response: 'block-ip',
+    settings: pin('ipset', 'nft'),
+    undo: each('iptables-nft -t mangle -F', 'ipset destroy'),
+    stands: endsWell('ipset', 'test', 'ar-exec-hosts4', address),
   },
   {
     name: 'route deleted',
     response: 'route-null',
     settings: '',
-    undo: ['ip', 'route', 'del', 'blackhole', address],
-    stands: ['ip', 'route', 'get', address],
+    undo: each(`ip route del blackhole ${address}`),
+    // To an address with a blackhole route there is no way.
+    stands: async (hosts) => !(await endsWell('ip', 'route', 'get', address)(hosts)),
+  },
+  {
+    name: 'hosts.deny written anew',
+    response: 'host-deny',
+    settings: '',
+    undo: (_hosts, { hostsDeny }) => writeFile(hostsDeny, '# by somebody else\n'),
+    stands: async (_hosts, { hostsDeny }) => {
+      // As often as others are asked by a program, so that it leaves the agent as much of the machine.
+      await sleep(5);
+      return (await readFile(hostsDeny, 'utf8')).includes(address);
+    },
   },
 ];
 
 /** From when it was gone until it was seen to stand, which is looked for all the time. */
-async function measure(hosts: Hosts, { undo, stands, name }: Facility): Promise<number> {
-  await hosts.exec(undo);
+async function measure(
+  hosts: Hosts,
+  home: Home,
+  { undo, stands, name }: Facility,
+): Promise<number> {
+  await undo(hosts, home);
   const start = performance.now();
-  for (;;) {
-    const works = await hosts.exec(stands).then(
-      () => true,
-      () => false,
-    );
-    // To an address with a blackhole route there is no way.
-    if (works === (name !== 'route deleted')) return performance.now() - start;
+  while (!(await stands(hosts, home))) {
     if (performance.now() - start > 30_000) throw new Error(`${name}: not put back`);
   }
+  return performance.now() - start;
 }
 
 function percentile(sorted: readonly number[], share: number): string {
@@ -118,18 +171,22 @@ const hosts = await createHosts();
 try {
   for (const facility of facilities) {
     const { name, response, settings } = facility;
-    await withAgent(hosts, `<reconcile_every>1d</reconcile_every>${settings}`, async (agent) => {
-      await agent.ask({ command: 'add', response, srcip: address });
-      const times: number[] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        await sleep(betweenMs);
-        times.push(await measure(hosts, facility));
-      }
-      times.sort((a, b) => a - b);
-      const figures = [0.5, 0.99].map((share) => percentile(times, share)).join(', p99 ');
-      process.stdout.write(`${name}: stands again after p50 ${figures} (${rounds} rounds)\n`);
-      await agent.ask({ command: 'delete', response, srcip: address });
-    });
+    await withAgent(
+      hosts,
+      `<reconcile_every>1d</reconcile_every>${settings}`,
+      async (agent, home) => {
+        await agent.ask({ command: 'add', response, srcip: address });
+        const times: number[] = [];
+        for (let round = 0; round < rounds; round += 1) {
+          await sleep(betweenMs);
+          times.push(await measure(hosts, home, facility));
+        }
+        times.sort((a, b) => a - b);
+        const figures = [0.5, 0.99].map((share) => percentile(times, share)).join(', p99 ');
+        process.stdout.write(`${name}: stands again after p50 ${figures} (${rounds} rounds)\n`);
+        await agent.ask({ command: 'delete', response, srcip: address });
+      },
+    );
   }
   await withAgent(hosts, '<reconcile_every>5s</reconcile_every>', async (agent) => {
     const peer = await agent.connect();

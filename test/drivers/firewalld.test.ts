@@ -191,10 +191,20 @@ describe('rules', () => {
   });
 });
 
+test.each([
+  ['rules', rules],
+  ['a zone', zone],
+])('the kernel is asked when firewalld has answered: %s', (_, { inspect }) => {
+  const kinds = (steps: readonly Step[] = []) => steps.map(({ kind }) => kind);
+  expect(new Set(kinds(inspect.steps))).toEqual(new Set(['dbus']));
+  expect(kinds(inspect.more?.([one('an answer')]))).toEqual(['command']);
+  expect(kinds(inspect.more?.([failed('gone')]))).toEqual([]);
+});
+
 describe('the zone', () => {
   const nft = said('{"nftables":[{"table":{"family":"inet","name":"firewalld"}}]}');
   const read = (settings: StepResult, entries: StepResult) =>
-    zone.inspect.read([settings, one('nftables'), nft, entries]);
+    zone.inspect.read([settings, one('nftables'), entries, nft]);
 
   test('and its ipset hold ours, and nothing else that is an address', () => {
     const sources = ['ipset:ar-exec4', '203.0.113.0/24', '2001:db8::7', '00:00:5E:00:53:01'];

@@ -154,6 +154,6 @@ requires(
     await expect.poll(() => host.holdings([], ['ar-exec4']), wait).toBe(`ar-exec4 ${attacker}`);
     expect(await blocked()).toBe(true);
     await expect.poll(held, wait).toContain(`firewalld-drop ${attacker} active`);
-    expect(since().length).toBeGreaterThan(0);
+    await expect.poll(() => since().length, wait).toBeGreaterThan(0);
   });
 });

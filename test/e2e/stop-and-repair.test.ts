@@ -138,9 +138,12 @@ requires(
     const running = await begin('<reconcile_every>5s</reconcile_every>');
     await running.ask({ ...add, timeoutSeconds: 600 });
     await running.ask({ ...add, srcip: '2001:db8::/48' });
+    // It would be back before a packet could be tried.
+    process.kill(running.pid, 'SIGSTOP');
     await hosts.exec(['nft', '-f', '-'], `flush ruleset\n${foreign}\n`);
     const theirs = await hosts.exec(['nft', 'list', 'table', 'inet', 'ar-exec-office']);
     expect(await hosts.connects(attacker, port)).toBe(true);
+    process.kill(running.pid, 'SIGCONT');
 
     const repaired = await within(
       reconcileMs,

@@ -197,6 +197,12 @@ requires(
   const does = async (words: readonly string[]): Promise<void> => {
     for (const line of words) await hosts.exec(line.split(' '));
   };
+  /** What was done first is not to be put back before the rest is done. */
+  const doesAll = async (running: Agent, words: readonly string[]): Promise<void> => {
+    if (words.length === 1) return does(words);
+    process.kill(running.pid, 'SIGSTOP');
+    await does(words).finally(() => process.kill(running.pid, 'SIGCONT'));
+  };
   /** The lines of the log that tell of a repair. */
   const repairs = (running: Agent): LogLine[] => running.log.filter(({ msg }) => msg === repaired);
   const ofDriver = async (running: Agent, driver: string): Promise<Record<string, unknown>> => {
@@ -220,7 +226,7 @@ requires(
     expect(await ofDriver(running, driver)).toMatchObject({ repairs: 0 });
 
     if (typeof damage === 'function') await damage(home);
-    else await does(damage);
+    else await doesAll(running, damage);
     const line = await running.logged(repaired);
     expect(line).toMatchObject({
       driver,
