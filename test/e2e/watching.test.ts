@@ -98,7 +98,7 @@ const cases: readonly Case[] = [
     driver: 'ipset',
     settings: nft,
     damage: ['iptables-nft -t mangle -F', 'ipset destroy'],
-    what: /nftables table ip mangle: rule deleted/,
+    what: /nftables table ip mangle: rule deleted|of ipset: 1 entries fewer/,
   },
   {
     name: 'ipset flush',
