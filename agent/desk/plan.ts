@@ -103,11 +103,9 @@ async function stepsOf(
   if (container === undefined) return (await planner(carrier)).apply(effects);
   const reading = await carrier.inspect();
   if (!reading.known) throw cannotTell(carrier, reading.why);
-  const lacking = [container].filter((name) => !reading.containers.includes(name));
-  if (lacking.length > 0 && reading.rebuild !== undefined) {
-    return reading.rebuild(lacking, effects);
-  }
-  const setup = lacking.length === 0 ? [] : reading.setup(lacking);
+  const stands = reading.containers.includes(container);
+  if (!stands && reading.rebuild !== undefined) return reading.rebuild([container], effects);
+  const setup = stands ? [] : reading.setup([container]);
   return [...setup, ...(await planner(carrier)).apply(effects)];
 }
 

@@ -5,6 +5,7 @@ import type { Runner } from '../../platform/step.ts';
 import type { System } from '../../platform/system.ts';
 import { createEndpoints } from '../config/notification-secrets.ts';
 import type { Config } from '../config/settings.ts';
+import { ask } from '../engine/ask.ts';
 import { type Choice, choose } from '../engine/choose.ts';
 import { createGuard, type Guard, type Protected } from '../policy/guard.ts';
 import {
@@ -126,7 +127,7 @@ async function probe(
   const own = 'defaultsOn' in kind ? kind.defaultsOn?.(system) : undefined;
   const settings = { ...kind.defaults, ...own, ...driverSettings(config)[kind.name] };
   const { probe } = kind.make(settings);
-  const usability = probe.read(await Promise.all(probe.steps.map(run)));
+  const usability = probe.read(await ask(probe, run));
   const instance: Instance = { driver: kind.name, settings: usability.settled ?? settings };
   // What it takes can follow from what was found.
   const { traits } = kind.make(instance.settings);

@@ -116,8 +116,8 @@ function checkRules(settings: Settings, effects: readonly Effect<AddressTarget>[
 function read(settings: Settings, results: readonly StepResult[]): Reading<AddressTarget> {
   const tables = readTables(settings, results);
   if (!tables.known) return tables;
-  const [names, ...contents] = results.slice(askTables(settings).length);
-  const found = readSets(names, contents);
+  const [list, ...contents] = results.slice(askTables(settings).length);
+  const found = readSets(list, contents);
   if (!found.known) return found;
   const { sets } = found;
   const missed = sets.find(({ exists, own }) => !exists && hasRule(tables[own.family], own.name));

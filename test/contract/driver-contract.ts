@@ -238,8 +238,23 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
       expect((await look()).containers).toEqual([]);
     });
 
+    type Mend = (one: ReturnType<typeof carrier>, broken: Known) => Promise<void>;
+
+    const mendPlainly: Mend = async (one, broken) => {
+      expect(await one.mend(broken, containers)).toBeUndefined();
+      const held = new Set(listed(known(await one.inspect())));
+      await one.apply(effects(four.filter(({ text }) => !held.has(text))));
+    };
+    const mendInOneGo: Mend = async (one, broken) => {
+      const held = new Set(listed(broken));
+      const gone = effects(four.filter(({ text }) => !held.has(text)));
+      const rebuilt = await one.rebuild(broken, containers, gone);
+      expect(rebuilt?.trouble).toBeUndefined();
+      expect(results(rebuilt?.carried ?? [])).toEqual(gone.map(() => 'done'));
+    };
+
     for (const [damage, inflict] of Object.entries(it.damages)) {
-      test(`notices and mends: ${damage}`, async () => {
+      const isMended = async (mend: Mend): Promise<void> => {
         await it.plantForeign(machine);
         const one = carrier();
         await one.apply(effects(four));
@@ -248,32 +263,17 @@ export function driverContract<T extends Target = AddressTarget>(it: DriverCase<
         const broken = known(await one.inspect());
         expect(broken.containers.length).toBeLessThan(containers.length);
         expect(one.takeDrift()).toBe(true);
-        expect(await one.mend(broken, containers)).toBeUndefined();
-        const held = new Set(listed(known(await one.inspect())));
-        await one.apply(effects(four.filter(({ text }) => !held.has(text))));
+        await mend(one, broken);
         const mended = await look();
         expect([...mended.containers].sort()).toEqual([...containers].sort());
         expect(listed(mended)).toEqual(texts(four));
         expect(sorted(await it.dump(machine))).toEqual(sorted(whole));
-      });
+      };
 
-      when(it.rebuilds === true)(`notices and mends in one go: ${damage}`, async () => {
-        await it.plantForeign(machine);
-        const one = carrier();
-        await one.apply(effects(four));
-        const whole = await it.dump(machine);
-        await inflict(machine);
-        const broken = known(await one.inspect());
-        const held = new Set(listed(broken));
-        const gone = effects(four.filter(({ text }) => !held.has(text)));
-        const rebuilt = await one.rebuild(broken, containers, gone);
-        expect(rebuilt?.trouble).toBeUndefined();
-        expect(results(rebuilt?.carried ?? [])).toEqual(gone.map(() => 'done'));
-        const mended = await look();
-        expect([...mended.containers].sort()).toEqual([...containers].sort());
-        expect(listed(mended)).toEqual(texts(four));
-        expect(sorted(await it.dump(machine))).toEqual(sorted(whole));
-      });
+      test(`notices and mends: ${damage}`, () => isMended(mendPlainly));
+      when(it.rebuilds === true)(`notices and mends in one go: ${damage}`, () =>
+        isMended(mendInOneGo),
+      );
     }
 
     test('takes an answer that it cannot understand for unknown, never for absent', async () => {

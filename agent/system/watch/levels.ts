@@ -22,8 +22,11 @@ const everyMs = 50;
 const share = 20;
 const longestMs = 5_000;
 
-/** Looks now and then while something is held; `look` throws what the system says. */
-function nowAndThen(look: () => void, forget: () => void): Watcher {
+/**
+ * Looks now and then while something is held; `look` throws what the system says. `stopHearing` ends what
+ * is heard of our own work.
+ */
+function nowAndThen(look: () => void, forget: () => void, stopHearing: () => void): Watcher {
   let timer: NodeJS.Timeout | undefined;
   let trouble: string | undefined;
   let isHeld = false;
@@ -52,6 +55,7 @@ function nowAndThen(look: () => void, forget: () => void): Watcher {
       if (now) turn();
     },
     stop: () => {
+      stopHearing();
       clearTimeout(timer);
       forget();
     },
@@ -102,14 +106,7 @@ export function watchXtables({ table }: XtablesWatch, own: OwnWork, onEvent: OnE
     for (const descriptor of sockets?.of.values() ?? []) sockets?.libc.close(descriptor);
     sockets = undefined;
   };
-  const watcher = nowAndThen(look, forget);
-  return {
-    ...watcher,
-    stop: () => {
-      stopHearing();
-      watcher.stop();
-    },
-  };
+  return nowAndThen(look, forget, stopHearing);
 }
 
 function sizeOf(libc: Libc, descriptor: number, family: 4 | 6, table: string): string {
@@ -177,14 +174,7 @@ export function watchIpset({ sets }: IpsetWatch, own: OwnWork, onEvent: OnEvent)
   const stopHearing = own.onDone(ipsetPlace, () => {
     turnsToAll = 0;
   });
-  const watcher = nowAndThen(look, forget);
-  return {
-    ...watcher,
-    stop: () => {
-      stopHearing();
-      watcher.stop();
-    },
-  };
+  return nowAndThen(look, forget, stopHearing);
 }
 
 /** How many entries are in a set; none where there is no such set. */
