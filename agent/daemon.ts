@@ -27,6 +27,7 @@ import { describeStatus } from './status.ts';
 import { takePassedDatagramSockets } from './system/datagram-socket.ts';
 import { prepareStateFolder, socketAccess } from './system/folders.ts';
 import { giveUpRights } from './system/give-up.ts';
+import { keepHeapSmall } from './system/heap.ts';
 import { createRunner } from './system/runner.ts';
 import { findServiceManager, type ServiceManager } from './system/service-manager.ts';
 import { createTending, hasLost, tellMishaps } from './tend-journal.ts';
@@ -74,6 +75,7 @@ export async function startAgent(
   surroundings: Surroundings = {},
 ): Promise<Agent> {
   process.umask(0o077);
+  keepHeapSmall();
   const loaded = await loadHere(places.config);
   const { config } = loaded;
   const paths = defaultPaths();
