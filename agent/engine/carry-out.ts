@@ -85,9 +85,14 @@ export function createCarrier(
       containers.made(lacking);
       return { carried: all(effects, 'done') };
     }
-    const trouble = await mend(await inspect(), lacking);
+    const left = await inspect();
+    const trouble = await mend(left, lacking);
     if (trouble === undefined) return { carried: await makeRest(effects, failed) };
-    return { trouble, carried: all(effects, 'failed', { failure: 'exit', why: trouble }) };
+    const why: Failure = { failure: 'exit', why: trouble };
+    // One that stands in what is broken would act once somebody mends that.
+    const found = textsOf(left);
+    const [made, unmade] = split(effects, ({ target }) => !left.known || found.has(target.text));
+    return { trouble, carried: [...all(made, 'unknown', why), ...all(unmade, 'failed', why)] };
   };
 
   /** What they stand in first, or both at once. */

@@ -15,6 +15,8 @@ export interface FoundSet {
   readonly exists: boolean;
   /** It is of the kind we would make, so that effects can stand in it. */
   readonly fits: boolean;
+  /** It fits, and in every respect it is as we make it. */
+  readonly asMade: boolean;
   readonly effects: readonly FoundEffect<AddressTarget>[];
   /** Somebody put entries into it that we would not have written. */
   readonly odd: boolean;
@@ -28,6 +30,14 @@ export const ownSets: readonly OwnSet[] = families.flatMap((family) => [
   { name: `ar-exec-hosts${family}`, family, type: 'hash:ip' } as const,
   { name: `ar-exec-nets${family}`, family, type: 'hash:net' } as const,
 ]);
+
+/** A set takes 65,536 entries unless told otherwise. It costs memory only as it fills. */
+export const mostEntries = 1_048_576;
+
+/** A family in the words of ipset. */
+export function inet(family: Family): string {
+  return family === 4 ? 'inet' : 'inet6';
+}
 
 /** The name of the set that a target lives in. */
 export function setOf(target: AddressTarget): string {
@@ -70,7 +80,7 @@ function listedIn(names: StepResult | undefined): OwnSet[] {
 }
 
 function absent(own: OwnSet): FoundSet {
-  return { own, exists: false, fits: false, effects: [], odd: false };
+  return { own, exists: false, fits: false, asMade: false, effects: [], odd: false };
 }
 
 /** `undefined` when nobody can say what is in it. */
@@ -80,10 +90,16 @@ function readSet(own: OwnSet, result: StepResult | undefined): FoundSet | undefi
   if (!create.startsWith(`create ${own.name} `)) return undefined;
   const found = adds.map((line) => readEntry(own, line));
   const effects = found.filter((effect) => effect !== undefined);
-  const kind = `create ${own.name} ${own.type} family inet${own.family === 6 ? '6' : ''} `;
+  const kind = `create ${own.name} ${own.type} family ${inet(own.family)} `;
   const fits = create.startsWith(kind) && create.includes(' timeout ');
-  return { own, exists: true, fits, effects, odd: effects.length < found.length };
+  const asMade = fits && asWeMakeIt.test(create);
+  return { own, exists: true, fits, asMade, effects, odd: effects.length < found.length };
 }
+
+/** What grows as the set fills, and what ipset 7 tells besides, is not of our making. */
+const asWeMakeIt = new RegExp(
+  ` family \\S+ hashsize \\d+ maxelem ${mostEntries} timeout 0( bucketsize \\d+)?( initval \\S+)?$`,
+);
 
 function readEntry(own: OwnSet, line: string): FoundEffect<AddressTarget> | undefined {
   const [, name, text = '', seconds = '0'] =

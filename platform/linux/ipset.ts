@@ -6,7 +6,16 @@
 import type { Driver, DriverKind, Effect, Reading, Settings } from '../driver.ts';
 import type { CommandStep, Step, StepResult } from '../step.ts';
 import type { AddressTarget } from '../target.ts';
-import { askContents, askNames, type FoundSet, ownSets, readSets, setOf } from './ipset-sets.ts';
+import {
+  askContents,
+  askNames,
+  type FoundSet,
+  inet,
+  mostEntries,
+  ownSets,
+  readSets,
+  setOf,
+} from './ipset-sets.ts';
 import {
   askTables,
   chain,
@@ -40,9 +49,6 @@ export const ipset: DriverKind<AddressTarget> = {
 
 /** ipset refuses a longer timeout (ipset(8); 32 bits of milliseconds in the kernel). */
 const longestSeconds = 2_147_483;
-/** A set takes 65,536 entries unless told otherwise. It costs memory only as it fills. */
-const mostEntries = 1_048_576;
-
 /**
  * `ipset restore` acts on each line as it comes, on half a line too: cut short, `203.0.113.17` is the
  * address of somebody else. 1,000 lines are 75 kB at most, which the kernel takes in one write, so
@@ -70,7 +76,7 @@ function make(settings: Settings): Driver<AddressTarget> {
     },
     container: setOf,
     watch: [{ kind: 'ipset', sets: ownSets.map(({ name }) => name) }, ...watchTables(settings)],
-    apply: (effects) => [...checkRules(settings, effects), ...addAll(effects)],
+    apply: (effects) => [...checkRules(settings, effects), ...restoreAll(effects.map(addLine))],
     revert: (effects) => [
       ipsetRestore(effects.map(({ target }) => `del ${setOf(target)} ${target.text}`)),
     ],
@@ -86,8 +92,8 @@ function ipsetRestore(lines: readonly string[]): CommandStep {
   return { kind: 'command', tool: 'ipset', args: ['restore', '-exist'], stdin };
 }
 
-function addAll(effects: readonly Effect<AddressTarget>[]): CommandStep[] {
-  return effects.length === 0 ? [] : [ipsetRestore(effects.map(addLine))];
+function restoreAll(lines: readonly string[]): CommandStep[] {
+  return lines.length === 0 ? [] : [ipsetRestore(lines)];
 }
 
 function addLine({ target, expiresInMs }: Effect<AddressTarget>): string {
@@ -125,25 +131,31 @@ function read(settings: Settings, results: readonly StepResult[]): Reading<Addre
     return { known: false, why: `ipset does not list ${missed.own.name}, which a rule asks for` };
   }
   const whole = sets.filter((set) => isWhole(set, tables[set.own.family]));
-  const setup = (containers: readonly string[], raiseRules: typeof raiseMissing): Step[] => {
-    const wanted = sets.filter(({ own }) => containers.includes(own.name));
-    return [
-      ...createSets(wanted),
-      ...families.flatMap((family) => {
-        const names = namesOf(wanted, family);
-        const lines = names.length === 0 ? [] : raiseRules(tables[family], names);
-        return lines.length === 0 ? [] : [restore(settings, family, lines)];
-      }),
-    ];
-  };
+  const among = (containers: readonly string[]): FoundSet[] =>
+    sets.filter(({ own }) => containers.includes(own.name));
+  const rulesOf = (wanted: readonly FoundSet[], raiseRules: typeof raiseMissing): Step[] =>
+    families.flatMap((family) => {
+      const names = namesOf(wanted, family);
+      const lines = names.length === 0 ? [] : raiseRules(tables[family], names);
+      return lines.length === 0 ? [] : [restore(settings, family, lines)];
+    });
   return {
     known: true,
     containers: whole.map(({ own }) => own.name),
     effects: sets.flatMap(({ effects }) => effects),
     foreign: [],
-    setup: (containers) => setup(containers, raiseMissing),
-    // What stands whole has been seen right now, and needs no look at its rules.
-    rebuild: (containers, effects) => [...setup(containers, raiseAll), ...addAll(effects)],
+    setup: (containers) => {
+      const wanted = among(containers);
+      const creations = wanted.filter(({ fits }) => !fits).map(createLine);
+      return [...restoreAll(creations), ...rulesOf(wanted, raiseMissing)];
+    },
+    // What stands whole has been seen right now, and needs no look at its rules. An entry that no rule
+    // asks for yet does nothing, so sets and entries are one process, and the rules follow.
+    rebuild: (containers, effects) => {
+      const wanted = among(containers);
+      const creations = wanted.filter(({ fits, asMade }) => asMade || !fits).map(createLine);
+      return [...restoreAll([...creations, ...effects.map(addLine)]), ...rulesOf(wanted, raiseAll)];
+    },
     teardown: () => [
       ...families.flatMap((family) => {
         const lines = lowerRules(tables[family], sets);
@@ -167,20 +179,11 @@ function hasRule(table: Table | undefined, set: string): boolean {
 }
 
 /**
- * A set of our name and of another kind is not touched: ipset refuses to make ours beside it, and
- * says so.
+ * With -exist nothing happens when a set stands that was made with the same words. One of our name and
+ * of another kind is not touched: ipset refuses to make ours beside it, and says so.
  */
-function createSets(sets: readonly FoundSet[]): Step[] {
-  const lacking = sets.filter(({ fits }) => !fits);
-  if (lacking.length === 0) return [];
-  return [
-    ipsetRestore(
-      lacking.map(({ own }) => {
-        const family = own.family === 4 ? 'inet' : 'inet6';
-        return `create ${own.name} ${own.type} family ${family} maxelem ${mostEntries} timeout 0`;
-      }),
-    ),
-  ];
+function createLine({ own: { name, type, family } }: FoundSet): string {
+  return `create ${name} ${type} family ${inet(family)} maxelem ${mostEntries} timeout 0`;
 }
 
 function raiseMissing(table: Table | undefined, names: readonly string[]): string[] {

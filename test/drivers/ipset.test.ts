@@ -138,7 +138,10 @@ COMMIT
     expect(
       show(reading.rebuild?.(['ar-exec-hosts4', 'ar-exec-hosts6'], wanted) ?? []),
     ).toBe(`$ ipset restore -exist
+create ar-exec-hosts4 hash:ip family inet maxelem 1048576 timeout 0
 create ar-exec-hosts6 hash:ip family inet6 maxelem 1048576 timeout 0
+add ar-exec-hosts4 203.0.113.7 timeout 2
+add ar-exec-hosts6 2001:db8::7 timeout 2
 $ iptables-restore --noflush -w 5
 *mangle
 -C INPUT -j ar-exec
@@ -152,9 +155,18 @@ $ ip6tables-restore --noflush -w 5
 -I FORWARD 1 -j ar-exec
 -A ar-exec -m set --match-set ar-exec-hosts6 src -j DROP
 COMMIT
-$ ipset restore -exist
-add ar-exec-hosts4 203.0.113.7 timeout 2
-add ar-exec-hosts6 2001:db8::7 timeout 2
+`);
+  });
+
+  test.each([
+    ['made by others with room for less', hosts4.replace(/maxelem \d+/, 'maxelem 65536')],
+    ['made by others to count', hosts4.replace(/timeout 0/, 'timeout 0 counters')],
+    ['with a timeout of its own', hosts4.replace(/timeout 0/, 'timeout 600')],
+  ])('fill a set that was %s, and do not make it', (_, header) => {
+    const reading = known({ four: saved(...chain), sets: { 'ar-exec-hosts4': said(header) } });
+    const steps = reading.rebuild?.(['ar-exec-hosts4'], effects(targets(['203.0.113.7'])));
+    expect(show(steps?.slice(0, 1) ?? [])).toBe(`$ ipset restore -exist
+add ar-exec-hosts4 203.0.113.7 timeout 0
 `);
   });
 

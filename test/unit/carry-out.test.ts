@@ -462,6 +462,19 @@ describe('a driver that sets up and fills in one go', () => {
     ]);
     expect(state.runs.apply).toBe(0);
   });
+
+  test('does not say so of what stands in containers that are broken', async () => {
+    const { state, carrier } = builder();
+    state.containers = [];
+    const no = { failure: 'exit', exitCode: 1, stdout: '', stderr: 'no room' } as const;
+    state.answers = { rebuild: no, setup: no };
+    state.held.add(address(0));
+    const carried = await carrier.apply([effect(address(0)), effect(address(1))]);
+    expect(carried.map(({ target, result }) => [target.text, result])).toEqual([
+      [address(0), 'unknown'],
+      [address(1), 'failed'],
+    ]);
+  });
 });
 
 test('of what a tool complains at length, so much is told as fits', async () => {
