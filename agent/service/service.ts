@@ -13,7 +13,7 @@ import type { Change } from './change.ts';
 import { type Layout, layoutOf, type Manager, usualNode } from './layout.ts';
 import { managerOf } from './linux.ts';
 import { type PfLine, planInstall, planRemove } from './plan.ts';
-import { checkTrusted, findLogs, findPf } from './situation.ts';
+import { checkTrusted, findLogs, findPf, leaveToPackage } from './situation.ts';
 
 export interface ServiceWish extends ProgramWish {
   readonly system: Unix;
@@ -45,6 +45,7 @@ export interface Planned {
 
 export async function install(wish: ServiceWish): Promise<Planned> {
   const { system, root, start, run } = wish;
+  leaveToPackage(existsIn(root));
   const from = await programOf(wish.program);
   const node = from.endsWith('.mjs') ? (wish.node ?? nodeOf(wish)) : undefined;
   if (node !== undefined && run !== undefined) await checkTrusted(node, run);
@@ -66,8 +67,10 @@ export async function install(wish: ServiceWish): Promise<Planned> {
 
 export async function remove(wish: ServiceWish): Promise<Planned> {
   const { system, root, run } = wish;
+  const placed = layout(wish, usualNode[system]);
+  leaveToPackage(existsIn(root), placed.serviceFile);
   const pf = await findPf(system, run, await anchorOf(wish));
-  const changes = planRemove({ layout: layout(wish, usualNode[system]), pf });
+  const changes = planRemove({ layout: placed, pf });
   const { stateFolder } = defaultPaths(system);
   const stays = `The configuration, the logs and the journal (${stateFolder}) stay. What is held stays too, and nobody takes it back: see "ar-exec list" before.`;
   return {
@@ -79,9 +82,13 @@ export async function remove(wish: ServiceWish): Promise<Planned> {
 
 const elsewhere = 'No command is run: that is for the machine that it is for.';
 
+function existsIn(root: string): (path: string) => boolean {
+  return (path) => existsSync(`${root === '/' ? '' : root}${path}`);
+}
+
 function layout(wish: ServiceWish, node?: string): Layout {
   const { system, root } = wish;
-  const exists = (path: string) => existsSync(`${root === '/' ? '' : root}${path}`);
+  const exists = existsIn(root);
   const manager = system === 'linux' ? (wish.manager ?? foundManager(root, exists)) : undefined;
   return layoutOf(system, defaultPaths(system, exists), node, manager);
 }

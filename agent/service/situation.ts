@@ -12,6 +12,23 @@ import type { PfLine } from './plan.ts';
 /** Systems whose pf.conf has to call the anchor; that of macOS calls all below com.apple already. */
 const withAnchor: readonly System[] = ['freebsd', 'openbsd'];
 
+/** Where the packages of Linux put it; what `ar-exec service` writes is elsewhere. */
+const packagedUnit = '/usr/lib/systemd/system/ar-exec.service';
+
+/**
+ * Throws `service-failed` where a package has made the agent a service: a second program beside its own
+ * would win over it, also after each upgrade of the package, and go on when that is removed.
+ * `ownFile` is what `ar-exec service install` writes; where it stands it may be taken away.
+ */
+export function leaveToPackage(exists: (path: string) => boolean, ownFile?: string): void {
+  if (!exists(packagedUnit) || (ownFile !== undefined && exists(ownFile))) return;
+  throw new ArError(
+    'service-failed',
+    `a package has made ar-exec a service here (${packagedUnit})`,
+    'Nothing was changed. "systemctl enable --now ar-exec" has it run; it is upgraded and removed as a package (apt, dnf). Remove that first if you want another program.',
+  );
+}
+
 /** Where active-responses.log lies, and who reads it there. */
 export async function findLogs(
   system: System,

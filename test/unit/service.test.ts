@@ -1,7 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { SaxesParser } from 'saxes';
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { defaultPaths } from '../../agent/config/default-paths.ts';
 import { changeText } from '../../agent/service/change.ts';
 import { commandText, logrotateText, serviceText } from '../../agent/service/files.ts';
@@ -9,6 +12,7 @@ import { layoutOf, type Manager, usualNode } from '../../agent/service/layout.ts
 import { withLines } from '../../agent/service/lines.ts';
 import { managerOf } from '../../agent/service/linux.ts';
 import { planInstall, planRemove } from '../../agent/service/plan.ts';
+import { install, remove, type ServiceWish } from '../../agent/service/service.ts';
 import { command, serviceFiles } from '../../build/service-files.ts';
 import { type Unix, unixSystems } from '../../platform/system.ts';
 
@@ -286,5 +290,42 @@ describe('what is planned', () => {
         only: { path: '/etc/pf.conf' },
       }),
     );
+  });
+});
+
+describe('where a package has made it a service', () => {
+  const packaged = '/usr/lib/systemd/system/ar-exec.service';
+  const own = '/etc/systemd/system/ar-exec.service';
+  let root: string;
+  const wish = (): ServiceWish => ({
+    system: 'linux',
+    root,
+    program: process.execPath,
+    manager: 'systemd',
+    start: false,
+    pf: async () => false,
+  });
+  const put = async (path: string): Promise<void> => {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), '');
+  };
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'ar-exec-service-'));
+    await put(packaged);
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  test('nothing is installed beside it, and nothing of it is removed', async () => {
+    const refused = { code: 'service-failed', message: expect.stringContaining(packaged) };
+    await expect(install(wish())).rejects.toMatchObject(refused);
+    await expect(remove(wish())).rejects.toMatchObject(refused);
+  });
+
+  test('what was installed before the package can be removed', async () => {
+    await put(own);
+    const { changes } = await remove(wish());
+    expect(changes).toContainEqual({ kind: 'remove', path: own });
+    await expect(install(wish())).rejects.toMatchObject({ code: 'service-failed' });
   });
 });
