@@ -110,8 +110,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
   let stopped = false;
   let repairs = 0;
   let last: Care['last'];
-  /** The last whole look. */
-  let looked: (Looked & { readonly at: number }) | undefined;
+  let lastLook: (Looked & { readonly at: number }) | undefined;
 
   const lane = createLane<Order, Outcome>({
     key: (order) => order.target.text,
@@ -127,8 +126,8 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       if (made.length > 0) stages.made?.(carrier.driver, made);
       orders.forEach((order, index) => {
         const outcome = outcomes[index];
-        if (outcome === undefined || outcome instanceof HeldElsewhere) return;
-        if (outcome instanceof ArError && order.tryElsewhere === true) return;
+        const goesOn = outcome instanceof ArError && order.tryElsewhere === true;
+        if (outcome === undefined || outcome instanceof HeldElsewhere || goesOn) return;
         report.outcome(order, outcome);
       });
       afterwards();
@@ -144,6 +143,10 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       reconcileSoon(pauseMs(0), 'batch');
       throw error;
     }
+    // It is due at no time of its own: a comparison puts it back.
+    const missing = changes.find(({ state }) => state === 'missing');
+    if (missing !== undefined) reconcileSoon(pauseMs(0), 'batch');
+    trouble = missing?.trouble ?? trouble;
   };
 
   const timetable = createTimetable({
@@ -204,7 +207,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       repairs += 1;
       last = { at: clock.now(), cause };
     }
-    looked = { at: startedAt, tookMs: performance.now() - startedAt, damage };
+    lastLook = { at: startedAt, tookMs: performance.now() - startedAt, damage };
     afterwards();
     if (repaired.lookAgain) reconcileSoon(pauseMs(0), 'again');
   };
@@ -216,7 +219,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     try {
       await lane.alone(() => compare(adopting, cause));
     } catch (error) {
-      looked = undefined;
+      lastLook = undefined;
       trouble = error instanceof Error ? error.message : String(error);
       report.trouble(instance, error);
     }
@@ -228,7 +231,7 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
 
   /** To list 100,000 effects costs a second; what nobody touched need not be listed. */
   const isKnownToStand = async (): Promise<boolean> => {
-    const isRecent = looked !== undefined && performance.now() - looked.at < trustMs;
+    const isRecent = lastLook !== undefined && performance.now() - lastLook.at < trustMs;
     return isRecent && trouble === undefined && (await attention?.hasHeardAll()) === true;
   };
 
@@ -246,9 +249,9 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
           watches: carrier.driver.watch ?? [],
           listen: stages.watch,
           look: async (cause) => {
-            looked = undefined;
+            lastLook = undefined;
             await reconcile(false, cause);
-            return looked ?? { tookMs: 0, damage: false };
+            return lastLook ?? { tookMs: 0, damage: false };
           },
           inUse: isInUse,
           standing: () => journal.standing(instance, clock.now()),

@@ -68,3 +68,32 @@ test('what could not be taken away is taken away later, without anybody asking a
   await desk.stop(false);
   journal.close();
 });
+
+/** What was held before is wanted on, and whoever asked has been told that the agent goes on trying. */
+test('what is held and could not be made to last longer is tried again, without anybody asking', async () => {
+  const journal = openJournal(':memory:');
+  const carrier = createCarrier(routeNull.make(routeNull.defaults), empty);
+  const traits = { ...carrier.driver.traits, selfExpiring: true };
+  const apply = vi.fn<typeof carrier.apply>(carrier.apply);
+  const desk = createDesk(
+    {
+      journal,
+      ...surroundings,
+      carrier: () => ({ ...carrier, driver: { ...carrier.driver, traits }, apply }),
+    },
+    instance,
+  );
+  await desk.carryOut({ ...order, verb: 'add', timeoutSeconds: 600 });
+  apply.mockResolvedValueOnce([{ target, result: 'unknown', failure: 'exit', why: 'not now' }]);
+  await expect(desk.carryOut({ ...order, verb: 'add', timeoutSeconds: 900 })).rejects.toThrow(
+    'not now',
+  );
+  expect(journal.heldBy(instance)).toMatchObject([{ state: 'missing' }]);
+  expect(desk.trouble()).toBe('not now');
+  await expect
+    .poll(() => journal.heldBy(instance), { timeout: 5_000 })
+    .toMatchObject([{ state: 'active' }]);
+  expect(desk.trouble()).toBeUndefined();
+  await desk.stop(false);
+  journal.close();
+});
