@@ -7,13 +7,12 @@ import type { Step } from '../../platform/step.ts';
 import type { Target } from '../../platform/target.ts';
 import { pauseMs } from '../engine/backoff.ts';
 import type { Carrier } from '../engine/carry-out.ts';
-import { HeldElsewhere } from '../engine/elsewhere.ts';
 import type { FlowsEnded } from '../engine/flow-ender.ts';
 import { carryOutIntents, newlyMade } from '../engine/intents.ts';
 import { createLane } from '../engine/lane.ts';
 import { type Repaired, repair } from '../engine/repair.ts';
 import { createTimetable } from '../engine/timetable.ts';
-import { ArError } from '../errors.ts';
+import type { ArError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { BreakerState } from '../policy/breaker.ts';
 import type { Decision } from '../policy/decide.ts';
@@ -27,7 +26,15 @@ import {
   type Listen,
   type Looked,
 } from './attention.ts';
-import { deletion, expiry, heldByOthers, mergeOrders } from './orders.ts';
+import {
+  deletion,
+  expiry,
+  heldByOthers,
+  ignoreReported,
+  ignoreTried,
+  isTheEnd,
+  mergeOrders,
+} from './orders.ts';
 import { type Plan, planEffect } from './plan.ts';
 
 /** What happens, for the logs. Never waited for, never throws. */
@@ -119,29 +126,31 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
     maxPending: stages.limits.pendingRequests,
     perform: async (orders) => {
       const intents = journal.intend(orders, clock.now());
-      const carried = await carryOutIntents(carrier, intents, clock.now());
+      const carried = await carryOutIntents(carrier, intents, clock.now()).catch(leaveOpen);
       writeDown(carried.flatMap(({ change }) => change ?? []));
       const outcomes = carried.map(({ outcome }) => outcome);
       const made = newlyMade(intents, outcomes);
       if (made.length > 0) stages.made?.(carrier.driver, made);
       orders.forEach((order, index) => {
         const outcome = outcomes[index];
-        const goesOn = outcome instanceof ArError && order.tryElsewhere === true;
-        if (outcome === undefined || outcome instanceof HeldElsewhere || goesOn) return;
-        report.outcome(order, outcome);
+        if (isTheEnd(order, outcome)) report.outcome(order, outcome);
       });
       afterwards();
       return outcomes;
     },
   });
 
-  /** What is done and cannot be written down stays an open intent, which the next comparison closes. */
+  /** What cannot be written down stays an open intent, which the next comparison closes. */
+  const leaveOpen = (error: unknown): never => {
+    reconcileSoon(pauseMs(0), 'batch');
+    throw error;
+  };
+
   const writeDown = (changes: readonly Change[]): void => {
     try {
       journal.settle(changes, clock.now());
     } catch (error) {
-      reconcileSoon(pauseMs(0), 'batch');
-      throw error;
+      leaveOpen(error);
     }
     // It is due at no time of its own: a comparison puts it back.
     const missing = changes.find(({ state }) => state === 'missing');
@@ -286,15 +295,4 @@ export function createDesk(stages: DeskStages, instance: Instance): Desk {
       await lane.idle();
     },
   };
-}
-
-/** A revert that did not work has been reported, and stands in the journal for the next try. */
-function ignoreReported(error: unknown): void {
-  if (!(error instanceof ArError || error instanceof HeldElsewhere)) throw error;
-}
-
-/** What could not even be written down was not tried: to try it again at once would not help. */
-function ignoreTried(error: unknown): void {
-  ignoreReported(error);
-  if (error instanceof ArError && error.code === 'journal-failed') throw error;
 }

@@ -97,3 +97,22 @@ test('what is held and could not be made to last longer is tried again, without 
   await desk.stop(false);
   journal.close();
 });
+
+/** The disk was full between the intent and what was found of the target: the intent is on disk. */
+test('an intent that nothing was made of is looked at again, without anybody asking', async () => {
+  const journal = openJournal(':memory:');
+  const carrier = createCarrier(routeNull.make(routeNull.defaults), empty);
+  const apply = vi.fn<typeof carrier.apply>(carrier.apply);
+  apply.mockRejectedValueOnce(new ArError('journal-failed', 'the disk is full', 'Make room.'));
+  const desk = createDesk(
+    { journal, ...surroundings, carrier: () => ({ ...carrier, apply }) },
+    instance,
+  );
+  await expect(desk.carryOut({ ...order, verb: 'add' })).rejects.toThrow('the disk is full');
+  expect(journal.heldBy(instance)).toMatchObject([{ state: 'intended' }]);
+  await expect
+    .poll(() => journal.heldBy(instance), { timeout: 5_000 })
+    .toMatchObject([{ state: 'active' }]);
+  await desk.stop(false);
+  journal.close();
+});
