@@ -49,6 +49,7 @@ export const ipset: DriverKind<AddressTarget> = {
 
 /** ipset refuses a longer timeout (ipset(8); 32 bits of milliseconds in the kernel). */
 const longestSeconds = 2_147_483;
+
 /**
  * `ipset restore` acts on each line as it comes, on half a line too: cut short, `203.0.113.17` is the
  * address of somebody else. 1,000 lines are 75 kB at most, which the kernel takes in one write, so
@@ -214,7 +215,7 @@ function destroySets(sets: readonly FoundSet[], tables: readonly Table[]): Step[
     .filter(({ exists, odd }) => exists && !odd)
     .map(({ own }) => own.name)
     .filter((name) => !tables.some((table) => isAskedFor(name, table)));
-  return names.length === 0 ? [] : [ipsetRestore(names.map((name) => `destroy ${name}`))];
+  return restoreAll(names.map((name) => `destroy ${name}`));
 }
 
 function isAskedFor(set: string, table: Table): boolean {
